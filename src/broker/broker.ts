@@ -1,0 +1,190 @@
+import type { Secret } from '../secret.ts'
+import type { Expiry, StoredState } from '../store/rows.ts'
+import type { ConsentError, ConsentFlow } from './consent-flow.ts'
+
+/**
+ * What the broker does, as its edges (gRPC and browser) see it. Requests are already authorized;
+ * names are checked here. Every method throws `BrokerError` and nothing else on purpose.
+ * Times are milliseconds since the epoch, lengths milliseconds; an absent time means none or unknown.
+ */
+export interface Broker {
+  getAccessToken(request: TokenRequest): Promise<AccessToken>
+  getStatus(request: ConnectionName & { readonly verify: boolean }): Promise<ConnectionStatus>
+  refresh(
+    request: ConnectionName,
+  ): Promise<{ readonly status: ConnectionStatus; readonly refreshed: boolean }>
+  disconnect(request: ConnectionName & { readonly shared: 'KEEP' | 'REVOKE' }): Promise<Disconnection>
+
+  createConsentLink(request: ConsentLinkRequest): Promise<ConsentLink>
+  getConsent(consentId: string): Promise<Consent>
+  listConnections(request: ConnectionListRequest): Promise<ConnectionList>
+  /** Ordered by id. */
+  listProviders(): Promise<ProviderSummary[]>
+  /** Whether such a provider is configured. */
+  hasProvider(provider: string): boolean
+
+  /** The browser's side of consent. */
+  readonly consent: ConsentFlow
+
+  /** Why the broker is not ready to serve; empty when it is. */
+  unreadiness(): readonly string[]
+  /** Starts renewal and recovery in the background. */
+  start(): void
+  /** Stops background work and waits until refreshes in flight are stored. */
+  stop(): Promise<void>
+}
+
+/** Names one connection. */
+export interface ConnectionName {
+  readonly provider: string
+  /** `""` is the system-level credential. */
+  readonly account: string
+}
+
+/** Who asks, for the audit. */
+export interface CallerIdentity {
+  readonly name: string
+  /** How the caller proved its name: `operator_token`, `static_token`. */
+  readonly authentication: string
+}
+
+export interface TokenRequest extends ConnectionName {
+  readonly caller: CallerIdentity
+  /** Absent = the smaller of 60 s and half the lifetime; 0 = any unexpired token. At most 24 h. */
+  readonly minTtlMs?: number
+  /** The version that the provider refused. */
+  readonly rejectedVersion?: string
+  readonly requiredScopes: readonly string[]
+  /** Ends this caller's waiting, never the refresh. */
+  readonly signal?: AbortSignal
+}
+
+/** Where a token comes from. */
+export type Source = 'OAUTH' | 'STATIC'
+
+export interface AccessToken {
+  readonly accessToken: Secret
+  readonly tokenType: string
+  readonly version: string
+  readonly expiresAt?: number
+  readonly expiry: Expiry
+  readonly scopes: readonly string[]
+  readonly source: Source
+  readonly providerAccountId: string
+  readonly providerAccountName: string
+  readonly presentation: Presentation
+  readonly attributes: Readonly<Record<string, string>>
+  readonly rotatesNotBefore?: number
+  readonly degraded?: { readonly reason: string; readonly since: number }
+}
+
+/** How a provider's API wants the token. */
+export interface Presentation {
+  readonly headerName: string
+  readonly valuePrefix: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly baseUrl: string
+}
+
+export type ConnectionState = StoredState | 'NOT_CONNECTED' | 'PROVIDER_MISCONFIGURED' | 'UNREADABLE'
+
+export interface ConnectionStatus extends ConnectionName {
+  readonly state: ConnectionState
+  readonly connected: boolean
+  readonly healthy: boolean
+  readonly source?: Source
+  readonly providerAccountId: string
+  readonly providerAccountName: string
+  readonly requestedScopes: readonly string[]
+  readonly grantedScopes: readonly string[]
+  readonly missingScopes: readonly string[]
+  readonly outcomeUnknownSince?: number
+  readonly connectTime?: number
+  readonly expiresAt?: number
+  readonly refreshExpiresAt?: number
+  readonly grantExpiresAt?: number
+  readonly lastRefreshAt?: number
+  readonly nextRefreshAt?: number
+  readonly lastUsedAt?: number
+  readonly consecutiveFailures: number
+  readonly lastError?: {
+    readonly class: string
+    readonly reason: string
+    readonly providerCode: string
+    readonly message: string
+    readonly at: number
+  }
+  /** One sentence: what happened, and what to do. */
+  readonly diagnosis: string
+  readonly version: string
+  readonly verification?: { readonly result: VerificationResult; readonly at: number }
+}
+
+export type VerificationResult = 'VERIFIED' | 'REJECTED' | 'UNSUPPORTED' | 'UNAVAILABLE'
+export type Revocation = 'REVOKED' | 'UNSUPPORTED' | 'PENDING' | 'NOTHING_TO_REVOKE' | 'SKIPPED_SHARED'
+
+export interface Disconnection {
+  readonly revocation: Revocation
+  readonly sharedConnections: readonly ConnectionName[]
+  readonly staticTokenRemains: boolean
+}
+
+export interface ConsentLinkRequest extends ConnectionName {
+  readonly caller: CallerIdentity
+  /** Empty = the provider's configured scopes. */
+  readonly scopes: readonly string[]
+  readonly variables: Readonly<Record<string, string>>
+  readonly subject: string
+  readonly returnId: string
+  readonly allowAccountChange: boolean
+}
+
+export interface ConsentLink {
+  /** Single use; whoever has it can start this consent. */
+  readonly url: Secret
+  readonly consentId: string
+  readonly expiresAt: number
+}
+
+export interface Consent extends ConnectionName {
+  readonly consentId: string
+  readonly state: 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'
+  readonly error?: ConsentError
+  /** Set once COMPLETED. */
+  readonly status?: ConnectionStatus
+  readonly createdAt: number
+  readonly expiresAt: number
+}
+
+export interface ConnectionListRequest {
+  readonly provider?: string
+  readonly state?: StoredState
+  readonly pageSize: number
+  readonly pageToken: string
+  /** Which connections the caller may see. */
+  readonly visible: (name: ConnectionName) => boolean
+}
+
+export interface ConnectionList {
+  readonly connections: readonly ConnectionStatus[]
+  readonly nextPageToken: string
+}
+
+export interface ProviderSummary {
+  readonly provider: string
+  readonly definition: string
+  readonly environment: string
+  readonly scopes: readonly string[]
+  readonly redirectUri: string
+  readonly hasStaticToken: boolean
+  readonly connectionCount: number
+  readonly reauthRequiredCount: number
+  readonly health: {
+    readonly inFlight: number
+    readonly consecutiveFailures: number
+    readonly lastSuccessAt?: number
+    readonly lastFailureAt?: number
+    readonly misconfiguredSince?: number
+    readonly blockedUntil?: number
+  }
+}

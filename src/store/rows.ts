@@ -1,0 +1,244 @@
+/** The states that are stored (architecture.md §2); others are derived when read. */
+export type StoredState = 'ACTIVE' | 'REAUTH_REQUIRED' | 'CONNECTION_MISCONFIGURED'
+export type Expiry = 'STATED' | 'ASSUMED' | 'NEVER' | 'UNKNOWN'
+
+/** What was granted to a (provider, account). All times in milliseconds since the epoch. */
+export interface ConnectionRow extends GrantFacts {
+  /** Random; never reused. */
+  readonly id: string
+  readonly provider: string
+  readonly account: string
+  readonly state: StoredState
+  /** Why the state is what it is; a closed code, empty for ACTIVE. */
+  readonly stateReason: string
+  readonly stateSince: number
+  readonly grantEpoch: number
+  readonly counter: number
+  /** When consent was given. */
+  readonly connectTime: number
+  readonly lastRefreshAt?: number
+  /** When the renewer looks at it next; absent = never. */
+  readonly nextRefreshAt?: number
+  readonly lastUsedAt?: number
+  readonly attemptId?: string
+  readonly attemptStartedAt?: number
+  /** Since when nobody knows whether the provider acted on an attempt. */
+  readonly outcomeUnknownSince?: number
+  readonly outcomeUnknownTries: number
+  /** A sibling that a concurrent refresh left; kept for a day and tried once. */
+  readonly sealedSibling?: Uint8Array
+  readonly siblingUntil?: number
+  readonly suspect: boolean
+  readonly leaseEpoch: number
+  readonly leaseOwner?: string
+  readonly leaseUntil?: number
+  readonly failures: number
+  readonly failingSince?: number
+  readonly lastError?: StoredError
+}
+
+/** What a consent, an import or a refresh brings. */
+export interface GrantFacts extends TokenFacts {
+  /** Origin of the token endpoint that the tokens were sealed for. */
+  readonly tokenOrigin: string
+  /** Fingerprint of the client id that the tokens belong to. */
+  readonly clientFingerprint: string
+  readonly requestedScopes: readonly string[]
+  readonly variables: Readonly<Record<string, string>>
+  /** When the grant ends whatever is done; absent = never or unknown. */
+  readonly grantExpiresAt?: number
+}
+
+/** One set of tokens. */
+export interface TokenFacts {
+  /** Opaque random name of the access token. */
+  readonly version: string
+  readonly sealedAccessToken: Uint8Array
+  readonly sealedRefreshToken?: Uint8Array
+  readonly tokenType: string
+  /** When the request that brought the access token was sent. */
+  readonly obtainedAt: number
+  readonly expiresAt?: number
+  readonly expiry: Expiry
+  readonly refreshExpiresAt?: number
+  /** Absent = the provider did not tell. */
+  readonly grantedScopes?: readonly string[]
+  readonly providerAccountId: string
+  readonly providerAccountName: string
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+/** The last failure, without any secret. */
+export interface StoredError {
+  readonly class: string
+  readonly reason: string
+  readonly providerCode: string
+  readonly message: string
+  readonly at: number
+}
+
+export interface ConnectionQuery {
+  readonly provider?: string
+  readonly state?: StoredState
+  readonly after?: { readonly provider: string; readonly account: string }
+  readonly limit: number
+}
+
+export interface ConnectionCount {
+  readonly provider: string
+  readonly state: StoredState
+  readonly count: number
+}
+
+/** What a conditional write was based on. */
+export interface Base {
+  readonly id: string
+  readonly grantEpoch: number
+  readonly counter: number
+}
+
+export interface NewGrant extends GrantFacts {
+  /** The id of the row: new, or the stored one's. */
+  readonly id: string
+  readonly provider: string
+  readonly account: string
+  /** The row that this grant replaces; `null` = there is none. */
+  readonly expected: { readonly id: string; readonly grantEpoch: number } | null
+  readonly connectTime: number
+  readonly nextRefreshAt?: number
+  readonly cancelRevocations: boolean
+}
+
+export interface AttemptStart extends Base {
+  readonly attemptId: string
+  readonly now: number
+  readonly leaseOwner: string
+  readonly leaseUntil: number
+}
+
+export interface RefreshSuccess extends TokenFacts {
+  readonly now: number
+  readonly nextRefreshAt?: number
+  readonly grantExpiresAt?: number
+}
+
+export interface RefreshFailure {
+  readonly attemptId: string
+  readonly error: StoredError
+  readonly state: StoredState
+  readonly stateReason: string
+  /** Whether the provider may have acted: the unknown outcome then stays recorded. */
+  readonly outcomeUnknown: boolean
+  readonly nextRefreshAt?: number
+}
+
+export interface ConnectionFacts {
+  readonly providerAccountId?: string
+  readonly providerAccountName?: string
+  readonly grantedScopes?: readonly string[]
+  readonly expiresAt?: number
+  readonly expiry?: Expiry
+  readonly nextRefreshAt?: number
+}
+
+/** A revocation that the provider has not confirmed yet. */
+export interface RevocationRow {
+  readonly id: string
+  readonly connectionId: string
+  readonly provider: string
+  readonly account: string
+  readonly grantEpoch: number
+  readonly tokenOrigin: string
+  readonly clientFingerprint: string
+  readonly providerAccountId: string
+  readonly variables: Readonly<Record<string, string>>
+  readonly attributes: Readonly<Record<string, string>>
+  readonly sealedAccessToken?: Uint8Array
+  readonly sealedRefreshToken?: Uint8Array
+  readonly createdAt: number
+  /** After that it is given up. */
+  readonly expiresAt: number
+  readonly nextTryAt: number
+  readonly tries: number
+}
+
+export type ConsentState = 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'
+
+/** One consent, from its link to its outcome. Hashes are lower-case hex SHA-256. */
+export interface ConsentRow {
+  readonly id: string
+  readonly linkHash: string
+  readonly provider: string
+  readonly account: string
+  readonly scopes: readonly string[]
+  readonly variables: Readonly<Record<string, string>>
+  readonly subject: string
+  readonly returnId: string
+  readonly allowAccountChange: boolean
+  /** The caller that created the link. */
+  readonly createdBy: string
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly state: ConsentState
+  readonly startedAt?: number
+  readonly stateHash?: string
+  readonly cookieHash?: string
+  readonly sealedVerifier?: Uint8Array
+  readonly redirectUri?: string
+  readonly finishedAt?: number
+  readonly errorReason?: string
+  readonly errorMessage?: string
+  readonly errorProviderCode?: string
+}
+
+export interface ConsentStart {
+  readonly now: number
+  /** The browser must be back by then. */
+  readonly expiresAt: number
+  readonly stateHash: string
+  readonly cookieHash: string
+  readonly sealedVerifier?: Uint8Array
+  readonly redirectUri: string
+}
+
+export interface ConsentOutcome {
+  readonly state: Exclude<ConsentState, 'PENDING' | 'HELD'>
+  readonly finishedAt: number
+  readonly errorReason?: string
+  readonly errorMessage?: string
+  readonly errorProviderCode?: string
+}
+
+/** One seed of the keyset, wrapped by the root key. */
+export interface KeyRow {
+  /** 8 bytes as lower-case hex. */
+  readonly kid: string
+  /** `seal` keys seal records; the one `fingerprint` key names tokens and is never rotated. */
+  readonly purpose: 'seal' | 'fingerprint'
+  readonly wrappedSeed: Uint8Array
+  /** Fingerprint of the root key that wraps it. */
+  readonly rootFingerprint: string
+  readonly state: 'pending' | 'primary' | 'active' | 'retired'
+  readonly createdAt: number
+}
+
+/** One hand-out of an access token to a caller. */
+export interface Release {
+  readonly caller: string
+  readonly authentication: string
+  readonly connectionId: string
+  readonly provider: string
+  readonly account: string
+  readonly version: string
+  /** Keyed fingerprint of the access token. */
+  readonly fingerprint: string
+  readonly at: number
+  /** How many hand-outs this entry stands for, at least 1. */
+  readonly count: number
+}
+
+/** All hand-outs of one version to one caller. */
+export interface ReleaseRow extends Omit<Release, 'at'> {
+  readonly firstAt: number
+  readonly lastAt: number
+}

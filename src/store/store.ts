@@ -1,0 +1,144 @@
+import type {
+  AttemptStart,
+  Base,
+  ConnectionCount,
+  ConnectionFacts,
+  ConnectionQuery,
+  ConnectionRow,
+  ConsentOutcome,
+  ConsentRow,
+  ConsentStart,
+  KeyRow,
+  NewGrant,
+  RefreshFailure,
+  RefreshSuccess,
+  Release,
+  ReleaseRow,
+  RevocationRow,
+} from './rows.ts'
+
+/**
+ * What the broker remembers. This interface is the contract that every store fulfils; `test/store/contract.ts`
+ * is its executable form.
+ *
+ * - A store is untrusted: secret material arrives sealed (`sealing.ts`) and leaves sealed. A store never
+ *   sees a token.
+ * - Every method that changes something is one transaction, durable when its promise resolves. If it
+ *   rejects, nothing changed, except after `outcome_unknown` of a remote store, which a re-read settles.
+ * - "Not found" is `undefined`, never an error.
+ * - Times are milliseconds since the epoch, given by the caller; a store reads no clock.
+ * - Conditional writes name what they were based on. `counter` changes with every change of tokens or
+ *   state; `grantEpoch` with every consent; ids are random and never reused. A write whose base has moved
+ *   changes nothing and says so.
+ */
+export interface Store {
+  findConnection(provider: string, account: string): Promise<ConnectionRow | undefined>
+  /** Ordered by provider, then account (byte order). `limit` is at least 1. */
+  listConnections(query: ConnectionQuery): Promise<ConnectionRow[]>
+  /** Per provider: how many connections, and how many in each stored state. */
+  countConnections(): Promise<ConnectionCount[]>
+  /** Connections with `nextRefreshAt <= before`, the most overdue first. */
+  listDueConnections(before: number, limit: number): Promise<ConnectionRow[]>
+  /** Connections that began an attempt whose outcome was never recorded, the oldest first. */
+  listInterruptedAttempts(limit: number): Promise<ConnectionRow[]>
+  /** Other connections with the same provider account, for revocations that would end them too. */
+  listSharedConnections(provider: string, providerAccountId: string): Promise<ConnectionRow[]>
+
+  /**
+   * Stores a new grant: creates the connection, or replaces all of an existing one (same provider and
+   * account) and raises its grant epoch and counter. In the same transaction, revocations waiting for the
+   * same provider account are cancelled if `cancelRevocations` says so.
+   *
+   * @returns the stored row, or `undefined` if `expected` no longer describes what is stored
+   */
+  saveGrant(grant: NewGrant): Promise<ConnectionRow | undefined>
+
+  /**
+   * Records the intent of a refresh: the attempt, and that its outcome is unknown from now on.
+   *
+   * @returns whether base and lease allowed it
+   */
+  beginAttempt(attempt: AttemptStart): Promise<boolean>
+  /**
+   * Records the tokens of a successful refresh if `base` is still stored, whoever holds the lease.
+   *
+   * @returns the stored row, or `undefined` if the base has moved or the connection is gone
+   */
+  commitRefresh(base: Base, outcome: RefreshSuccess): Promise<ConnectionRow | undefined>
+  /**
+   * Records a failed attempt if `base` is still stored and the attempt is still the current one.
+   *
+   * @returns the stored row, or `undefined` if not
+   */
+  failRefresh(base: Base, outcome: RefreshFailure): Promise<ConnectionRow | undefined>
+  /**
+   * Records what the provider told beside the tokens (the account, scopes and expiry that only a second
+   * call yields) if `base` is still stored. Does not touch the counter.
+   */
+  enrichConnection(base: Base, facts: ConnectionFacts): Promise<ConnectionRow | undefined>
+  /** Records when connections were last used. Unknown ids are ignored. */
+  touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>
+
+  /**
+   * Removes the connection, its ciphertext included, and files its revocation, in one transaction.
+   *
+   * @returns the removed row, or `undefined` if there was none
+   */
+  removeConnection(
+    provider: string,
+    account: string,
+    revocation?: RevocationRow,
+  ): Promise<ConnectionRow | undefined>
+  /** Revocations with `nextTryAt <= before`, the most overdue first. */
+  listDueRevocations(before: number, limit: number): Promise<RevocationRow[]>
+  /** Sets when a revocation is tried again. An unknown id is ignored. */
+  rescheduleRevocation(id: string, nextTryAt: number, tries: number): Promise<void>
+  /** Ends a revocation; its ciphertext is gone. An unknown id is ignored. */
+  removeRevocation(id: string): Promise<void>
+
+  createConsent(consent: ConsentRow): Promise<void>
+  findConsent(id: string): Promise<ConsentRow | undefined>
+  findConsentByLink(linkHash: string): Promise<ConsentRow | undefined>
+  /**
+   * Uses up the link: sets the browser's state if the consent is PENDING, not yet started and not expired.
+   *
+   * @returns the started consent, or `undefined` if the link was already used, ended, or never existed
+   */
+  startConsent(linkHash: string, start: ConsentStart): Promise<ConsentRow | undefined>
+  /**
+   * Uses up the state: finds the started consent and clears its `stateHash`, so that it can be taken once.
+   * Expiry is for the caller to judge.
+   */
+  takeConsentByState(stateHash: string): Promise<ConsentRow | undefined>
+  /** Records the outcome of a PENDING or HELD consent and drops what was sealed for it. */
+  finishConsent(id: string, outcome: ConsentOutcome): Promise<void>
+  /** Removes consents that were created before that time. */
+  pruneConsents(createdBefore: number): Promise<void>
+
+  listKeys(): Promise<KeyRow[]>
+  insertKey(key: KeyRow): Promise<void>
+  /** Whether anything sealed is stored; a keyset must never be created over existing data. */
+  hasSealedData(): Promise<boolean>
+
+  /**
+   * Records releases of access tokens to callers; a repeat of (caller, connection, version) only adds to the
+   * count. The whole batch is one transaction.
+   */
+  recordReleases(releases: readonly Release[]): Promise<void>
+  /** The releases of one access token version, or all if absent; the newest first. */
+  listReleases(query: { readonly version?: string; readonly limit: number }): Promise<ReleaseRow[]>
+
+  close(): Promise<void>
+}
+
+/** The store cannot do what was asked now. Nothing was changed, except after `outcome_unknown`. */
+export class StoreError extends Error {
+  /** `busy`, `full` and `unavailable` pass; `corrupt` does not; `outcome_unknown` needs a re-read. */
+  readonly reason: 'busy' | 'full' | 'unavailable' | 'corrupt' | 'outcome_unknown'
+
+  constructor(reason: StoreError['reason'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StoreError'
+    this.reason = reason
+  }
+}
