@@ -27,7 +27,7 @@ export interface Log {
 }
 export type LogFields = Readonly<Record<string, unknown>>
 
-/** Records who was given what, before it is given (architecture.md §7 rule 8). */
+/** Records who was given what, before it is given. */
 export interface Audit {
   /**
    * Resolves once the release is durably recorded. The first release of a token version to a caller is

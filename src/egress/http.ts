@@ -2,7 +2,7 @@ import type { Secret } from '../secret.ts'
 
 /** Milliseconds to connect, TLS included; longer is a dead host. */
 export const CONNECT_TIMEOUT_MS = 3_000
-/** Milliseconds after which a request is given up for good, whoever waits (architecture.md §2). */
+/** Milliseconds after which a request is given up for good, whoever waits. */
 export const HARD_TIMEOUT_MS = 60_000
 /** Bytes read of an answer's body. Real token answers are below 10 KiB. */
 export const RESPONSE_BYTES_MAX = 64 * 1024

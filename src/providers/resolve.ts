@@ -6,7 +6,7 @@ import { type Data, isData, merge } from './merge.ts'
 /** The name of the environment that a definition describes outside `environments`. */
 export const PRODUCTION = 'production'
 
-/** The keys of the short form (architecture.md §3) that plain RFC 6749 servers need and no more. */
+/** The keys of the short form that plain RFC 6749 servers need and no more. */
 const shortForm = z.object({
   authorize_url: z.string().optional(),
   token_url: z.string().optional(),

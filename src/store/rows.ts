@@ -1,4 +1,4 @@
-/** The states that are stored (architecture.md §2); others are derived when read. */
+/** The states that are stored; others are derived when read. */
 export type StoredState = 'ACTIVE' | 'REAUTH_REQUIRED' | 'CONNECTION_MISCONFIGURED'
 export type Expiry = 'STATED' | 'ASSUMED' | 'NEVER' | 'UNKNOWN'
 

@@ -1,0 +1,13 @@
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+/** Whether a URL's host is this machine by its literal name; names are not looked up. */
+export function isLoopback(hostname: string): boolean {
+  if (hostname === 'localhost') return true
+  const address = hostname.replace(/^\[|\]$/g, '')
+  if (isIPv4(address)) return loopback.check(address, 'ipv4')
+  return isIPv6(address) && loopback.check(address, 'ipv6')
+}

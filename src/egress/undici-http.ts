@@ -1,0 +1,101 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Agent, type Dispatcher } from 'undici'
+import { Secret } from '../secret.ts'
+import { collect } from './collect.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  HARD_TIMEOUT_MS,
+  type Http,
+  HttpError,
+  type HttpOptions,
+  type HttpRequest,
+  type HttpResponse,
+} from './http.ts'
+import { isLoopback } from './loopback.ts'
+
+/** A timer that fires this much late says that the process was paused, not that the provider is slow. */
+const PAUSE_MS = 250
+/** Turns of the event loop in which an answer that waits in the socket is read; more after a pause. */
+const TURNS = 2
+const TURNS_AFTER_PAUSE = 20
+
+/** The limits of {@link createHttp}; tests shorten them. */
+export interface HttpLimits {
+  readonly connectTimeoutMs?: number
+  readonly hardTimeoutMs?: number
+}
+
+/** Creates the one HTTP client of the process, on undici. */
+export function createHttp(limits: HttpLimits = {}): Http {
+  const connectTimeoutMs = limits.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
+  const hardTimeoutMs = limits.hardTimeoutMs ?? HARD_TIMEOUT_MS
+  const agents = new Map<string, Agent>()
+
+  function agentFor({ ca }: HttpOptions): Agent {
+    const key = ca ?? ''
+    const agent = agents.get(key) ?? createAgent(ca, connectTimeoutMs)
+    agents.set(key, agent)
+    return agent
+  }
+
+  return {
+    send: (request, options = {}) => exchange(agentFor(options), request, hardTimeoutMs),
+    close: async () => {
+      await Promise.all([...agents.values()].map(agent => agent.close()))
+    },
+  }
+}
+
+function createAgent(ca: string | undefined, connectTimeoutMs: number): Agent {
+  return new Agent({
+    connect: { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) },
+    // The hard timeout below is the only deadline: undici's own would throw away a late answer.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+}
+
+async function exchange(agent: Agent, request: HttpRequest, hardTimeoutMs: number): Promise<HttpResponse> {
+  const url = new URL(request.url.expose())
+  requireTls(url)
+  const answer = collect(url.host)
+  const startedAt = performance.now()
+  const timer = setTimeout(() => void giveUp(), hardTimeoutMs)
+
+  /** After a pause the answer may already wait in the socket: timers run before the poll phase reads it. */
+  async function giveUp(): Promise<void> {
+    const late = performance.now() - startedAt - hardTimeoutMs > PAUSE_MS
+    for (let turn = 0; turn < (late ? TURNS_AFTER_PAUSE : TURNS); turn++) await nextTurn()
+    answer.abort(`no complete answer within ${hardTimeoutMs / 1000} s`)
+  }
+
+  try {
+    agent.dispatch(dispatchOptions(url, request), answer.handler)
+    return await answer.done
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function requireTls(url: URL): void {
+  if (url.protocol === 'https:') return
+  if (url.protocol === 'http:' && isLoopback(url.hostname)) return
+  throw new HttpError('not_sent', `refused to send to ${url.host} without TLS`)
+}
+
+function dispatchOptions(url: URL, request: HttpRequest): Dispatcher.DispatchOptions {
+  const headers = Object.entries(request.headers).map(([name, value]) => [
+    name,
+    value instanceof Secret ? value.expose() : value,
+  ])
+  return {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method: request.method,
+    headers: Object.fromEntries(headers),
+    body: request.body?.expose() ?? null,
+    // A fresh connection each time: a request on a connection that the server is just closing would fail
+    // with an unknown outcome, and a token request is rare enough to pay for its handshake.
+    reset: true,
+  }
+}
