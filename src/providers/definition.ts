@@ -173,6 +173,8 @@ const callbackSchema = z.strictObject({
   error: z
     .strictObject({ code: z.string().default('error'), description: z.string().default('error_description') })
     .default({ code: 'error', description: 'error_description' }),
+  /** Whether the callback must carry `iss` (RFC 9207); discovery sets it where the metadata says so. */
+  iss_required: z.boolean().default(false),
   /** Attribute -> the query parameter it is taken from. */
   capture: z.record(z.string(), z.string()).default({}),
 })

@@ -1,0 +1,214 @@
+import { type Http, HttpError, type HttpResponse } from '../egress/http.ts'
+import type { Definition, Operation, OperationName } from '../providers/definition.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Secret } from '../secret.ts'
+import { readTokenAnswer, readVerifiedFacts, type TokenAnswer, type VerifiedFacts } from './answer.ts'
+import { classify } from './classify.ts'
+import type { DefinitionSource } from './discovery.ts'
+import { type Failure, failed, type Result, success } from './failure.ts'
+import { readBody, valueAt } from './json.ts'
+import { buildRequest, fillHeaders } from './request.ts'
+import { isSuccess } from './success.ts'
+import { mentions, TemplateError, type Values } from './template.ts'
+
+/** What holds for one connection and may stand in a definition's templates. */
+export interface ConnectionValues {
+  readonly variables: Readonly<Record<string, string>>
+  readonly attributes?: Readonly<Record<string, string>>
+  readonly providerAccountId?: string
+}
+
+/** What a refresh starts from. */
+export interface RefreshInput extends ConnectionValues {
+  /** Absent for `client_credentials` and `exchange_access_token`. */
+  readonly refreshToken?: Secret
+  readonly accessToken?: Secret
+  readonly scopes: readonly string[]
+}
+
+/** Speaks to one provider as its definition says. Nothing is stored, nothing is retried. */
+export interface OAuthClient {
+  readonly provider: Provider
+  /** The complete definition; asks the issuer for what it promised, once. */
+  definition(): Promise<Result<Definition>>
+  /** Turns an authorization code into tokens (RFC 6749 section 4.1.3). */
+  exchange(
+    input: ConnectionValues & {
+      readonly code: Secret
+      readonly redirectUri: string
+      readonly codeVerifier?: Secret
+    },
+  ): Promise<Result<TokenAnswer>>
+  /** Obtains a new access token (RFC 6749 section 6, or 4.4 for `client_credentials`). */
+  refresh(input: RefreshInput): Promise<Result<TokenAnswer>>
+  /** Revokes one token (RFC 7009); success where the provider says that it is dead. */
+  revoke(
+    input: ConnectionValues & { readonly token?: Secret; readonly hint: 'access_token' | 'refresh_token' },
+  ): Promise<Result<void>>
+  /** Asks the provider whether an access token works. */
+  verify(input: ConnectionValues & { readonly accessToken: Secret }): Promise<Result<VerifiedFacts>>
+}
+
+/** Creates the client of one provider. `now` is the wall clock in milliseconds. */
+export function createOAuthClient(
+  provider: Provider,
+  source: DefinitionSource,
+  http: Http,
+  now: () => number,
+): OAuthClient {
+  async function run<T>(
+    name: OperationName,
+    standard: (definition: Definition) => Record<string, string>,
+    values: Values,
+    read: (
+      definition: Definition,
+      operation: Operation,
+      response: HttpResponse,
+      sentAt: number,
+    ) => T | undefined,
+  ): Promise<Result<T>> {
+    const found = await source.get()
+    if (!found.ok) return found
+    const definition = found.value
+    const operation = definition.operations[name] as Operation | undefined
+    if (operation?.url === undefined) return failed(unsupported(name))
+    const sentAt = now()
+    try {
+      const request = buildRequest(
+        definition,
+        name,
+        { ...operation, url: operation.url },
+        standard(definition),
+        {
+          ...provider.variables,
+          client_id: provider.clientId,
+          client_secret: provider.clientSecrets[0],
+          ...values,
+        },
+      )
+      const presented = name === 'verify' ? present(definition, operation, request, values) : request
+      const response = await http.send(presented, { ca: provider.ca })
+      const value = isSuccess(definition, operation, response)
+        ? read(definition, operation, response, sentAt)
+        : undefined
+      return value === undefined ? failed(classify(definition, name, response, now())) : success(value)
+    } catch (error) {
+      return failed(failureOf(error))
+    }
+  }
+
+  const tokens = (definition: Definition, operation: Operation, response: HttpResponse, sentAt: number) =>
+    readTokenAnswer(definition, response.body, operation.root ?? definition.root, sentAt)
+
+  return {
+    provider,
+    definition: source.get,
+    exchange: input =>
+      run(
+        'exchange',
+        () => ({
+          grant_type: 'authorization_code',
+          code: input.code.expose(),
+          redirect_uri: input.redirectUri,
+          ...(input.codeVerifier && { code_verifier: input.codeVerifier.expose() }),
+        }),
+        {
+          ...valuesOf(input),
+          code: input.code,
+          redirect_uri: input.redirectUri,
+          code_verifier: input.codeVerifier,
+        },
+        tokens,
+      ),
+    refresh: input =>
+      run(
+        'refresh',
+        definition => refreshParameters(definition, input),
+        {
+          ...valuesOf(input),
+          refresh_token: input.refreshToken,
+          access_token: input.accessToken,
+          scope: input.scopes.join(provider.definition.authorize.scope_separator),
+        },
+        tokens,
+      ),
+    revoke: async input => {
+      const result = await run(
+        'revoke',
+        definition => revokeParameters(definition, input),
+        { ...valuesOf(input), [input.hint]: input.token },
+        () => true,
+      )
+      if (result.ok) return success(undefined)
+      // The provider says that the token is dead already, which is what was wanted.
+      return result.failure.class === 'reauthorize' ? success(undefined) : result
+    },
+    verify: input =>
+      run(
+        'verify',
+        () => ({}),
+        { ...valuesOf(input), access_token: input.accessToken },
+        (definition, operation, response, sentAt) => {
+          const root = operation.root ?? definition.root
+          const body = readBody(response.body)
+          const yields = definition.operations.verify?.yields ?? {}
+          return readVerifiedFacts(yields, root === undefined ? body : valueAt(body, root), sentAt)
+        },
+      ),
+  }
+}
+
+function valuesOf({ variables, attributes, providerAccountId }: ConnectionValues): Values {
+  return { ...attributes, ...variables, provider_account_id: providerAccountId }
+}
+
+function refreshParameters({ refresh, authorize }: Definition, input: RefreshInput): Record<string, string> {
+  if (refresh.mode === 'refresh_token') {
+    return { grant_type: 'refresh_token', refresh_token: input.refreshToken?.expose() ?? '' }
+  }
+  // What an exchange of access tokens is called differs everywhere: its definition's params say it.
+  if (refresh.mode === 'exchange_access_token') return {}
+  const scope = input.scopes.join(authorize.scope_separator)
+  return { grant_type: 'client_credentials', ...(scope && { scope }) }
+}
+
+function revokeParameters(
+  { operations }: Definition,
+  { token, hint }: Parameters<OAuthClient['revoke']>[0],
+): Record<string, string> {
+  if (operations.revoke?.token === 'account' || token === undefined) return {}
+  return { token: token.expose(), token_type_hint: hint }
+}
+
+/** The token goes where callers would put it, unless the definition's params carry it. */
+function present(
+  definition: Definition,
+  operation: Operation,
+  request: ReturnType<typeof buildRequest>,
+  values: Values,
+): ReturnType<typeof buildRequest> {
+  const carriers = [operation.url, ...Object.values(operation.params), ...Object.values(operation.headers)]
+  if (mentions(carriers, 'access_token')) return request
+  const { header, prefix, headers } = definition.present
+  const presented = fillHeaders({ ...headers, [header]: `${prefix}{access_token}` }, values)
+  return { ...request, headers: { ...presented, ...request.headers } }
+}
+
+function unsupported(name: OperationName): Failure {
+  return {
+    class: 'unsupported',
+    outcomeUnknown: false,
+    providerCode: '',
+    message: `the definition has no ${name} operation`,
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  const base = { providerCode: '', message: error instanceof Error ? error.message : 'unexpected failure' }
+  if (error instanceof HttpError) {
+    const sent = error.failure !== 'not_sent'
+    return { ...base, class: sent ? 'retry' : 'not_sent', outcomeUnknown: sent }
+  }
+  if (error instanceof TemplateError) return { ...base, class: 'connection', outcomeUnknown: false }
+  throw error
+}

@@ -1,0 +1,133 @@
+import * as oauth from 'oauth4webapi'
+import { type Http, HttpError } from '../egress/http.ts'
+import type { Definition } from '../providers/definition.ts'
+import type { Provider } from '../providers/provider.ts'
+import { rebase } from '../providers/rebase.ts'
+import { USERINFO_YIELDS } from '../providers/resolve.ts'
+import { Secret } from '../secret.ts'
+import { type Failure, failed, type Result, success } from './failure.ts'
+
+/** A failed discovery is not tried again before that many milliseconds: every caller would wait for it. */
+const RETRY_AFTER_MS = 1_000
+
+/** Where the complete definition of a provider comes from. */
+export interface DefinitionSource {
+  get(): Promise<Result<Definition>>
+}
+
+/**
+ * Completes a provider's definition: `endpoints_base` is applied, and what `issuer` promises is read from its
+ * metadata (RFC 8414, OpenID Connect Discovery) once, at first use, so that a provider that is down does not
+ * keep the broker from starting.
+ */
+export function createDefinitionSource(provider: Provider, http: Http, now: () => number): DefinitionSource {
+  const base = provider.endpointsBase
+  const written = base === undefined ? provider.definition : rebase(provider.definition, base)
+  if (isComplete(written)) return { get: async () => success(written) }
+
+  let pending: Promise<Result<Definition>> | undefined
+  let failedAt: number | undefined
+
+  async function discover(): Promise<Result<Definition>> {
+    const result = await readMetadata(written, provider, http)
+    failedAt = result.ok ? undefined : now()
+    return result
+  }
+
+  return {
+    get() {
+      if (failedAt !== undefined && now() - failedAt >= RETRY_AFTER_MS) {
+        pending = undefined
+        failedAt = undefined
+      }
+      pending ??= discover()
+      return pending
+    },
+  }
+}
+
+function isComplete(definition: Definition): boolean {
+  return definition.issuer === undefined
+}
+
+async function readMetadata(
+  definition: Definition,
+  provider: Provider,
+  http: Http,
+): Promise<Result<Definition>> {
+  const issuer = new URL(definition.issuer ?? '')
+  let last: Failure | undefined
+  for (const algorithm of ['oidc', 'oauth2'] as const) {
+    try {
+      const response = await oauth.discoveryRequest(issuer, {
+        algorithm,
+        // Egress refuses plain http beyond loopback.
+        [oauth.allowInsecureRequests]: true,
+        [oauth.customFetch]: url => fetchThrough(http, url, provider.ca),
+      })
+      return success(withMetadata(definition, await oauth.processDiscoveryResponse(issuer, response)))
+    } catch (error) {
+      last = discoveryFailure(issuer, error)
+    }
+  }
+  return failed(last ?? discoveryFailure(issuer, undefined))
+}
+
+async function fetchThrough(http: Http, url: string, ca: string | undefined): Promise<Response> {
+  const { status, headers, body } = await http.send(
+    { method: 'GET', url: new Secret(url), headers: { accept: 'application/json' } },
+    { ca },
+  )
+  return new Response(status === 204 || status === 304 ? null : body.expose(), { status, headers })
+}
+
+function discoveryFailure(issuer: URL, error: unknown): Failure {
+  const unreachable = error instanceof HttpError
+  return {
+    class: unreachable ? 'not_sent' : 'client',
+    outcomeUnknown: false,
+    providerCode: '',
+    message: unreachable
+      ? error.message
+      : `the issuer ${issuer.host} has no usable metadata; check the issuer, or write its URLs into the definition`,
+  }
+}
+
+/** What the definition says wins over what the metadata says. */
+function withMetadata(definition: Definition, metadata: oauth.AuthorizationServer): Definition {
+  const { operations } = definition
+  const token = metadata.token_endpoint
+  const revoke = operations.revoke?.url ?? metadata.revocation_endpoint
+  const verify = operations.verify?.url ?? metadata.userinfo_endpoint
+  const plain = { method: 'POST', encoding: 'form', params: {}, names: {}, headers: {} } as const
+  return {
+    ...definition,
+    issuer: metadata.issuer,
+    callback: {
+      ...definition.callback,
+      iss_required:
+        definition.callback.iss_required || metadata.authorization_response_iss_parameter_supported === true,
+    },
+    authorize: { ...definition.authorize, url: definition.authorize.url ?? metadata.authorization_endpoint },
+    operations: {
+      ...operations,
+      exchange: { ...plain, ...operations.exchange, url: operations.exchange?.url ?? token },
+      refresh: { ...plain, ...operations.refresh, url: operations.refresh?.url ?? token },
+      revoke:
+        revoke === undefined
+          ? undefined
+          : { ...plain, token: 'refresh', revokes: 'grant', ...operations.revoke, url: revoke },
+      verify:
+        verify === undefined
+          ? undefined
+          : {
+              ...plain,
+              method: 'GET',
+              encoding: 'none',
+              yields: USERINFO_YIELDS,
+              ...operations.verify,
+              url: verify,
+            },
+    },
+  }
+}
