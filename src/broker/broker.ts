@@ -4,7 +4,7 @@ import type { ConsentError, ConsentFlow } from './consent-flow.ts'
 
 /**
  * What the broker does, as its edges (gRPC and browser) see it. Requests are already authorized;
- * names are checked here. Every method throws `BrokerError` and nothing else on purpose.
+ * names are well-formed. Every method throws `BrokerError` and nothing else on purpose.
  * Times are milliseconds since the epoch, lengths milliseconds; an absent time means none or unknown.
  */
 export interface Broker {

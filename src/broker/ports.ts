@@ -26,26 +26,3 @@ export interface Log {
   error(message: string, fields?: LogFields): void
 }
 export type LogFields = Readonly<Record<string, unknown>>
-
-/** Records who was given what, before it is given. */
-export interface Audit {
-  /**
-   * Resolves once the release is durably recorded. The first release of a token version to a caller is
-   * written before this resolves; repeats are counted and written in summary.
-   *
-   * @throws BrokerError `BROKER_UNAVAILABLE` if a first release cannot be recorded
-   */
-  recordRelease(release: TokenRelease): Promise<void>
-}
-
-/** One hand-out of an access token. */
-export interface TokenRelease {
-  readonly caller: string
-  readonly authentication: string
-  readonly connectionId: string
-  readonly provider: string
-  readonly account: string
-  readonly version: string
-  /** Names the access token without revealing it. */
-  readonly fingerprint: string
-}

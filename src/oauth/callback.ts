@@ -63,7 +63,9 @@ function issuerMatches({ issuer, callback }: Definition, parameters: CallbackPar
 /** The library refuses what does not belong into a code response: JARM, tokens of the implicit flow. */
 function isCodeResponse(provider: Provider, parameters: CallbackParameters): boolean {
   const query = new URLSearchParams(
-    parameters.filter(([name]) => name !== 'iss').map(([name, value]) => [name, value.expose()]),
+    parameters
+      .filter(([name]) => name !== 'iss')
+      .map(([name, value]): [string, string] => [name, value.expose()]),
   )
   try {
     oauth.validateAuthResponse(

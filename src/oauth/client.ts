@@ -29,6 +29,8 @@ export interface RefreshInput extends ConnectionValues {
 /** Speaks to one provider as its definition says. Nothing is stored, nothing is retried. */
 export interface OAuthClient {
   readonly provider: Provider
+  /** The definition before discovery; what needs no network reads this. */
+  readonly written: Definition
   /** The complete definition; asks the issuer for what it promised, once. */
   definition(): Promise<Result<Definition>>
   /** Turns an authorization code into tokens (RFC 6749 section 4.1.3). */
@@ -102,6 +104,7 @@ export function createOAuthClient(
 
   return {
     provider,
+    written: source.written,
     definition: source.get,
     exchange: input =>
       run(

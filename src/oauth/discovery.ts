@@ -12,6 +12,8 @@ const RETRY_AFTER_MS = 1_000
 
 /** Where the complete definition of a provider comes from. */
 export interface DefinitionSource {
+  /** As configured, with `endpoints_base` applied, before discovery; what needs no network reads this. */
+  readonly written: Definition
   get(): Promise<Result<Definition>>
 }
 
@@ -23,7 +25,7 @@ export interface DefinitionSource {
 export function createDefinitionSource(provider: Provider, http: Http, now: () => number): DefinitionSource {
   const base = provider.endpointsBase
   const written = base === undefined ? provider.definition : rebase(provider.definition, base)
-  if (isComplete(written)) return { get: async () => success(written) }
+  if (isComplete(written)) return { written, get: async () => success(written) }
 
   let pending: Promise<Result<Definition>> | undefined
   let failedAt: number | undefined
@@ -35,6 +37,7 @@ export function createDefinitionSource(provider: Provider, http: Http, now: () =
   }
 
   return {
+    written,
     get() {
       if (failedAt !== undefined && now() - failedAt >= RETRY_AFTER_MS) {
         pending = undefined

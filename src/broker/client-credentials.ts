@@ -1,0 +1,95 @@
+import type { Keyring } from '../store/keyring.ts'
+import type { Store } from '../store/store.ts'
+import type { ConnectionName, TokenRequest } from './broker.ts'
+import type { Connection } from './connection.ts'
+import { type Connections, guard } from './connections.ts'
+import type { Clock, Random } from './ports.ts'
+import { type ProviderHandle, tokenOriginOf } from './providers.ts'
+import { refreshError } from './refresh-error.ts'
+import { nextRefresh } from './schedule.ts'
+import { sealAnswer } from './seal-answer.ts'
+import { judgeFirst } from './verdict.ts'
+import { waitFor } from './wait.ts'
+
+/** Connections that need no human: the client's own (RFC 6749 section 4.4). */
+export interface ClientCredentials {
+  /**
+   * Connects the system-level credential at first use.
+   *
+   * @returns `null` where the provider's definition is of another kind, or the account is not `""`
+   * @throws BrokerError if the provider refuses or does not answer
+   */
+  connect(handle: ProviderHandle, request: TokenRequest): Promise<Connection | null>
+}
+
+interface Ports {
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly connections: Connections
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Creates the connector; callers that come at once share one request. */
+export function createClientCredentials(ports: Ports): ClientCredentials {
+  const inFlight = new Map<string, Promise<Connection>>()
+  return {
+    async connect(handle, request) {
+      const { id, definition } = handle.provider
+      if (definition.refresh.mode !== 'client_credentials' || request.account !== '') return null
+      const running = inFlight.get(id) ?? obtain(ports, handle).finally(() => inFlight.delete(id))
+      inFlight.set(id, running)
+      return waitFor(running, ports.clock, request.signal, id)
+    },
+  }
+}
+
+async function obtain(ports: Ports, handle: ProviderHandle): Promise<Connection> {
+  const { store, keyring, connections, clock, random } = ports
+  const { provider, client, health } = handle
+  const name: ConnectionName = { provider: provider.id, account: '' }
+  const admission = health.admit()
+  if (!admission.admitted) throw refreshError(handle, name, admission, clock.now())
+
+  const sent = clock.monotonic()
+  health.begin()
+  const result = await client.refresh({ scopes: provider.scopes, variables: provider.variables })
+  const found = await client.definition()
+  if (!result.ok || !found.ok) {
+    const failure = result.ok ? undefined : result.failure
+    if (failure) health.failed(failure)
+    throw refreshError(handle, name, judgeFirst(failure, clock.now(), random.fraction()), clock.now())
+  }
+  health.succeeded()
+
+  const answer = result.value
+  const place = {
+    id: random.token(16),
+    grantEpoch: 1,
+    tokenOrigin: tokenOriginOf(found.value, provider.variables),
+  }
+  const now = clock.now()
+  const stored = await guard(
+    store.saveGrant({
+      ...name,
+      ...place,
+      ...sealAnswer(place, answer, keyring, random),
+      expected: null,
+      clientFingerprint: handle.clientFingerprint,
+      requestedScopes: provider.scopes,
+      variables: provider.variables,
+      connectTime: now,
+      nextRefreshAt: nextRefresh(
+        found.value.refresh,
+        { obtainedAt: answer.sentAt, expiresAt: answer.expiresAt, lastUsedAt: now, hasRefreshToken: false },
+        now,
+        random.fraction(),
+      ),
+      cancelRevocations: false,
+    }),
+  )
+  if (stored !== undefined) return connections.put(stored, sent)
+  const existing = await connections.load(name)
+  if (existing !== null) return existing
+  throw refreshError(handle, name, judgeFirst(undefined, now, 0), now)
+}

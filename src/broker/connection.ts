@@ -1,0 +1,71 @@
+import type { Secret } from '../secret.ts'
+import { type Keyring, type SealContext, UnreadableError } from '../store/keyring.ts'
+import type { ConnectionRow } from '../store/rows.ts'
+import type { Clock } from './ports.ts'
+
+/** A connection in memory: its row, and its tokens opened. */
+export interface Connection {
+  readonly row: ConnectionRow
+  /** Absent if the stored bytes do not open. */
+  readonly tokens?: OpenTokens
+  /** Why the stored bytes do not open. */
+  readonly unreadable?: UnreadableError
+  /** When the request that brought the access token was sent, on the monotonic clock. */
+  readonly sentMonotonic: number
+}
+
+/** The tokens of a connection, opened. */
+export interface OpenTokens {
+  readonly accessToken: Secret
+  readonly refreshToken?: Secret
+  /** Names the access token in the audit. */
+  readonly fingerprint: string
+}
+
+/** What a connection's tokens are sealed for. */
+export function sealContext(
+  row: Pick<ConnectionRow, 'id' | 'grantEpoch' | 'tokenOrigin'>,
+  column: 'access_token' | 'refresh_token',
+): SealContext {
+  return { table: 'connections', column, id: row.id, grantEpoch: row.grantEpoch, origin: row.tokenOrigin }
+}
+
+/**
+ * Opens a stored row. A row that does not open is a connection all the same, and says why.
+ *
+ * @param sentMonotonic see {@link Connection.sentMonotonic}; absent = worked out from the wall clock, which is
+ *   all there is after a restart
+ */
+export function openConnection(
+  row: ConnectionRow,
+  keyring: Keyring,
+  clock: Clock,
+  sentMonotonic = clock.monotonic() - Math.max(0, clock.now() - row.obtainedAt),
+): Connection {
+  try {
+    const accessToken = keyring.open(row.sealedAccessToken, sealContext(row, 'access_token'))
+    const refreshToken =
+      row.sealedRefreshToken && keyring.open(row.sealedRefreshToken, sealContext(row, 'refresh_token'))
+    const fingerprint = keyring.fingerprint(accessToken)
+    return { row, tokens: { accessToken, refreshToken, fingerprint }, sentMonotonic }
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error
+    return { row, unreadable: error, sentMonotonic }
+  }
+}
+
+/**
+ * Milliseconds that the access token still lives, by whichever clock says less; `undefined` = it never
+ * expires, or nobody knows when.
+ */
+export function lifetimeLeft(connection: Connection, clock: Clock): number | undefined {
+  const { expiresAt, obtainedAt } = connection.row
+  if (expiresAt === undefined) return undefined
+  const byMonotonic = expiresAt - obtainedAt - (clock.monotonic() - connection.sentMonotonic)
+  return Math.min(expiresAt - clock.now(), byMonotonic)
+}
+
+/** Milliseconds that the access token lived when it was new; `undefined` if it does not expire. */
+export function lifetimeOf(row: ConnectionRow): number | undefined {
+  return row.expiresAt === undefined ? undefined : row.expiresAt - row.obtainedAt
+}

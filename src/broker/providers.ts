@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import type { OAuthClient } from '../oauth/client.ts'
+import type { Definition } from '../providers/definition.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Secret } from '../secret.ts'
+import type { Keyring } from '../store/keyring.ts'
+import type { ConnectionRow } from '../store/rows.ts'
+import { BrokerError } from './errors.ts'
+import type { Clock } from './ports.ts'
+import { createProviderHealth, type ProviderHealth } from './provider-health.ts'
+
+/** A configured provider at work. */
+export interface ProviderHandle {
+  readonly provider: Provider
+  readonly client: OAuthClient
+  readonly health: ProviderHealth
+  /** Names the client id that tokens belong to; a plain column, so that a moved client is recognised. */
+  readonly clientFingerprint: string
+  readonly staticToken?: { readonly accessToken: Secret; readonly version: string }
+}
+
+/** The configured providers by id. */
+export interface Providers {
+  /** @throws BrokerError `PROVIDER_NOT_FOUND` */
+  get(id: string): ProviderHandle
+  has(id: string): boolean
+  all(): readonly ProviderHandle[]
+}
+
+/** Puts clients, health and fingerprints beside the configured providers. */
+export function createProviders(clients: readonly OAuthClient[], keyring: Keyring, clock: Clock): Providers {
+  const handles = new Map(
+    clients.map(client => [client.provider.id, createHandle(client, keyring, clock)] as const),
+  )
+  return {
+    has: id => handles.has(id),
+    all: () => [...handles.values()].sort((a, b) => (a.provider.id < b.provider.id ? -1 : 1)),
+    get(id) {
+      const handle = handles.get(id)
+      if (handle !== undefined) return handle
+      throw new BrokerError('PROVIDER_NOT_FOUND', `no provider "${id}" is configured`, {
+        metadata: { provider: id },
+        help: 'Add the provider to the configuration, or check the spelling with: token-broker list --providers',
+      })
+    },
+  }
+}
+
+function createHandle(client: OAuthClient, keyring: Keyring, clock: Clock): ProviderHandle {
+  const { provider } = client
+  const token = provider.staticAccessToken
+  return {
+    provider,
+    client,
+    health: createProviderHealth(clock),
+    clientFingerprint: createHash('sha256')
+      .update(provider.clientId ?? '')
+      .digest('hex')
+      .slice(0, 16),
+    staticToken: token && { accessToken: token, version: keyring.fingerprint(token) },
+  }
+}
+
+/**
+ * Origin of the endpoint that refresh tokens go to, with the connection's variables filled in; what tokens
+ * are sealed for.
+ */
+export function tokenOriginOf(definition: Definition, variables: Readonly<Record<string, string>>): string {
+  const url = definition.operations.refresh?.url ?? definition.operations.exchange?.url ?? ''
+  const filled = url.replace(/\{(\w+)\}/g, (_, name: string) => variables[name] ?? '')
+  return URL.canParse(filled) ? new URL(filled).origin : ''
+}
+
+/** Whether the configuration moved away from what a connection's tokens were issued and sealed for. */
+export function hasMoved(handle: ProviderHandle, definition: Definition, row: ConnectionRow): boolean {
+  const variables = { ...handle.provider.variables, ...row.variables }
+  return (
+    row.clientFingerprint !== handle.clientFingerprint ||
+    row.tokenOrigin !== tokenOriginOf(definition, variables)
+  )
+}

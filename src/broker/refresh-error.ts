@@ -1,0 +1,84 @@
+import type { ConnectionName } from './broker.ts'
+import { BrokerError, type Reason } from './errors.ts'
+import type { ProviderHandle } from './providers.ts'
+import type { Verdict } from './verdict.ts'
+
+/** Callers are not asked to come back sooner than that. */
+const RETRY_MIN_MS = 1_000
+
+/** Why no request was sent. */
+interface Refusal {
+  readonly admitted: false
+  readonly why: 'misconfigured' | 'rate_limited' | 'moved'
+  readonly retryAfterMs?: number
+}
+
+/** What a caller is told when a refresh did not bring a token. */
+export function refreshError(
+  handle: ProviderHandle,
+  row: ConnectionName,
+  cause: Verdict | Refusal,
+  now: number,
+): BrokerError {
+  const { id } = handle.provider
+  const metadata = { provider: id, account: row.account }
+  if ('admitted' in cause) return refusalError(id, metadata, cause)
+  const retryAfterMs =
+    cause.nextRefreshAt === undefined ? undefined : Math.max(RETRY_MIN_MS, cause.nextRefreshAt - now)
+  return reasonError(cause.reason, id, metadata, retryAfterMs)
+}
+
+function refusalError(id: string, metadata: Record<string, string>, refusal: Refusal): BrokerError {
+  if (refusal.why === 'rate_limited') {
+    return new BrokerError('PROVIDER_UNAVAILABLE', `${id} asked us to wait before the next request`, {
+      metadata,
+      retryAfterMs: refusal.retryAfterMs,
+    })
+  }
+  const moved = refusal.why === 'moved'
+  return new BrokerError(
+    'PROVIDER_MISCONFIGURED',
+    moved
+      ? `the client id or token endpoint of ${id} is not the one that this connection's tokens belong to`
+      : `${id} refuses our client id or secret`,
+    {
+      metadata,
+      help: moved
+        ? 'Restore the former client_id and endpoint in the configuration, or connect again.'
+        : 'Compare client_id and client_secret with the registration at the provider. Connections are kept.',
+    },
+  )
+}
+
+/** The error of a reason that a connection's last refresh left. */
+export function reasonError(
+  reason: Reason,
+  id: string,
+  metadata: Record<string, string>,
+  retryAfterMs: number | undefined,
+): BrokerError {
+  const account = metadata.account ? ` --account ${JSON.stringify(metadata.account)}` : ''
+  switch (reason) {
+    case 'REAUTH_REQUIRED':
+      return new BrokerError(reason, `the grant at ${id} is dead; a human has to consent again`, {
+        metadata,
+        help: `Consent again: token-broker connect ${id}${account}`,
+      })
+    case 'CONNECTION_MISCONFIGURED':
+      return new BrokerError(reason, `${id} refuses the parameters of this connection`, {
+        metadata,
+        help: `Check scopes and variables, then connect again: token-broker connect ${id}${account}`,
+      })
+    case 'PROVIDER_MISCONFIGURED':
+      return refusalError(id, metadata, { admitted: false, why: 'misconfigured' })
+    default:
+      return new BrokerError(
+        'PROVIDER_UNAVAILABLE',
+        `${id} did not renew the access token; it is tried again`,
+        {
+          metadata,
+          retryAfterMs: retryAfterMs ?? RETRY_MIN_MS,
+        },
+      )
+  }
+}

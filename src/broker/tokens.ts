@@ -1,0 +1,194 @@
+import { type Audit, AuditError } from '../audit/audit.ts'
+import type { AccessToken, TokenRequest } from './broker.ts'
+import type { ClientCredentials } from './client-credentials.ts'
+import { type Connection, lifetimeLeft, lifetimeOf, type OpenTokens } from './connection.ts'
+import { type Connections, storeUnavailable } from './connections.ts'
+import { BrokerError } from './errors.ts'
+import { freshness, meetsMinTtl, renewalMargin } from './freshness.ts'
+import type { Clock } from './ports.ts'
+import type { ProviderHandle, Providers } from './providers.ts'
+import type { Refresher } from './refresh.ts'
+import { reasonError } from './refresh-error.ts'
+import type { RefreshOutcome } from './refresh-outcome.ts'
+import type { RejectionLimit } from './rejection-limit.ts'
+import { accessTokenOf, staticTokenOf } from './token-answer.ts'
+import {
+  consentRequired,
+  minTtlUnreachable,
+  noRefreshToken,
+  requireScopes,
+  unreadable,
+} from './token-errors.ts'
+import { waitFor } from './wait.ts'
+
+/** While refreshes fail, callers who wait cause at most one request in that time. */
+const ON_DEMAND_BACKOFF_MS = 10_000
+
+/** What handing out tokens needs. */
+export interface TokenPorts {
+  readonly connections: Connections
+  readonly providers: Providers
+  readonly refresher: Refresher
+  readonly clientCredentials: ClientCredentials
+  readonly rejections: RejectionLimit
+  readonly audit: Audit
+  readonly clock: Clock
+  readonly touch: (connection: Connection) => void
+}
+
+/** Hands out access tokens: from memory while they are good, after the one refresh in flight otherwise. */
+export async function getAccessToken(ports: TokenPorts, request: TokenRequest): Promise<AccessToken> {
+  const handle = ports.providers.get(request.provider)
+  const connection =
+    ports.connections.peek(request) ??
+    (await ports.connections.load(request)) ??
+    (await ports.clientCredentials.connect(handle, request))
+  if (connection === null) return releaseStatic(ports, handle, request)
+  const usable = await usableConnection(ports, handle, connection, request)
+  return release(ports, handle, usable, request)
+}
+
+/** The connection whose token the caller may have: as it is, or after a refresh. */
+async function usableConnection(
+  ports: TokenPorts,
+  handle: ProviderHandle,
+  connection: Connection,
+  request: TokenRequest,
+): Promise<Connection> {
+  const { row } = connection
+  if (connection.tokens === undefined) throw unreadable(row, connection.unreadable)
+  requireScopes(handle, row, request.requiredScopes)
+  if (request.rejectedVersion === row.version) return replaceRejected(ports, connection, request)
+
+  const left = lifetimeLeft(connection, ports.clock)
+  const lifetime = lifetimeOf(row) ?? Number.POSITIVE_INFINITY
+  const margin = renewalMargin(handle.provider.definition.refresh.margin, lifetime)
+  switch (freshness(left, lifetime, request.minTtlMs, margin)) {
+    case 'fresh':
+      return connection
+    case 'renew':
+      renewBehind(ports, connection)
+      return connection
+    case 'wait':
+      if ((request.minTtlMs ?? 0) > lifetime) throw minTtlUnreachable(handle, row, lifetime)
+      return refreshed(ports, handle, connection, request)
+  }
+}
+
+function renewBehind(ports: TokenPorts, connection: Connection): void {
+  const { row } = connection
+  const mayStart = row.state === 'ACTIVE' && !isHeldOff(row, ports.clock.now())
+  if (mayStart && canRefresh(ports, connection)) void ports.refresher.refresh(connection).catch(() => {})
+}
+
+function canRefresh(ports: TokenPorts, { row, tokens }: Connection): boolean {
+  const { mode } = ports.providers.get(row.provider).provider.definition.refresh
+  return mode !== 'refresh_token' || tokens?.refreshToken !== undefined
+}
+
+async function replaceRejected(
+  ports: TokenPorts,
+  connection: Connection,
+  request: TokenRequest,
+): Promise<Connection> {
+  const { row } = connection
+  if (!canRefresh(ports, connection)) throw noRefreshToken(row)
+  if (!ports.refresher.isRefreshing(row.id)) ports.rejections.admit(row.id)
+  const outcome = await wait(ports, connection, request)
+  if (outcome.ok) return outcome.connection
+  throw outcome.error
+}
+
+async function refreshed(
+  ports: TokenPorts,
+  handle: ProviderHandle,
+  connection: Connection,
+  request: TokenRequest,
+): Promise<Connection> {
+  const { row } = connection
+  const now = ports.clock.now()
+  const left = lifetimeLeft(connection, ports.clock)
+  if (row.state === 'REAUTH_REQUIRED' || isHeldOff(row, now)) throw lastErrorOf(handle, connection, now)
+  if (!canRefresh(ports, connection) && left !== undefined && left > 0) throw noRefreshToken(row)
+  const outcome = await wait(ports, connection, request)
+  if (outcome.ok) return outcome.connection
+  if (stillGood(ports, outcome.connection, request)) return outcome.connection
+  throw outcome.error
+}
+
+function stillGood(ports: TokenPorts, connection: Connection, request: TokenRequest): boolean {
+  const lifetime = lifetimeOf(connection.row) ?? Number.POSITIVE_INFINITY
+  return (
+    connection.tokens !== undefined &&
+    meetsMinTtl(lifetimeLeft(connection, ports.clock), lifetime, request.minTtlMs)
+  )
+}
+
+/** Waits for the refresh in flight, each caller by its own patience; the refresh itself goes on. */
+function wait(ports: TokenPorts, connection: Connection, request: TokenRequest): Promise<RefreshOutcome> {
+  const { provider } = connection.row
+  return waitFor(ports.refresher.refresh(connection), ports.clock, request.signal, provider)
+}
+
+function isHeldOff(row: Connection['row'], now: number): boolean {
+  if (row.lastError === undefined || row.nextRefreshAt === undefined) return false
+  const confirming = row.lastError.class === 'reauthorize'
+  const until = confirming
+    ? row.nextRefreshAt
+    : Math.min(row.nextRefreshAt, row.lastError.at + ON_DEMAND_BACKOFF_MS)
+  return now < until && now >= row.lastError.at
+}
+
+function lastErrorOf(handle: ProviderHandle, { row }: Connection, now: number): BrokerError {
+  const reason = row.state === 'REAUTH_REQUIRED' ? 'REAUTH_REQUIRED' : (row.lastError?.reason as never)
+  const metadata = { provider: row.provider, account: row.account }
+  const wait = row.nextRefreshAt === undefined ? undefined : Math.max(1_000, row.nextRefreshAt - now)
+  return reasonError(reason, handle.provider.id, metadata, wait)
+}
+
+async function release(
+  ports: TokenPorts,
+  handle: ProviderHandle,
+  connection: Connection,
+  request: TokenRequest,
+): Promise<AccessToken> {
+  const { row, tokens } = connection
+  if (tokens === undefined) throw unreadable(row, connection.unreadable)
+  await record(ports, request, row.id, row.version, tokens)
+  ports.touch(connection)
+  return accessTokenOf(handle, connection, tokens)
+}
+
+async function releaseStatic(
+  ports: TokenPorts,
+  handle: ProviderHandle,
+  request: TokenRequest,
+): Promise<AccessToken> {
+  const token = handle.staticToken
+  if (token === undefined || request.account !== '') throw consentRequired(request)
+  if (request.rejectedVersion === token.version) {
+    throw new BrokerError('STATIC_TOKEN_REJECTED', `the static token of ${request.provider} was refused`, {
+      metadata: { provider: request.provider, account: '' },
+      help: `Replace static_access_token in the configuration, or connect: token-broker connect ${request.provider}`,
+    })
+  }
+  requireScopes(handle, { ...request, requestedScopes: handle.provider.scopes }, request.requiredScopes)
+  await record(ports, request, 'static', token.version, { ...token, fingerprint: token.version })
+  return staticTokenOf(handle, token)
+}
+
+async function record(
+  { audit }: TokenPorts,
+  { caller, provider, account }: TokenRequest,
+  connectionId: string,
+  version: string,
+  { fingerprint }: OpenTokens,
+): Promise<void> {
+  const { name, authentication } = caller
+  try {
+    const release = { caller: name, authentication, connectionId, provider, account, version, fingerprint }
+    await audit.recordRelease(release)
+  } catch (error) {
+    throw error instanceof AuditError ? storeUnavailable(error) : error
+  }
+}
