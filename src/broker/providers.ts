@@ -72,7 +72,11 @@ export function tokenOriginOf(definition: Definition, variables: Readonly<Record
 }
 
 /** Whether the configuration moved away from what a connection's tokens were issued and sealed for. */
-export function hasMoved(handle: ProviderHandle, definition: Definition, row: ConnectionRow): boolean {
+export function hasMoved(
+  handle: ProviderHandle,
+  definition: Definition,
+  row: Pick<ConnectionRow, 'clientFingerprint' | 'tokenOrigin' | 'variables'>,
+): boolean {
   const variables = { ...handle.provider.variables, ...row.variables }
   return (
     row.clientFingerprint !== handle.clientFingerprint ||

@@ -1,0 +1,223 @@
+import type { TokenAnswer, VerifiedFacts } from '../oauth/answer.ts'
+import type { Definition } from '../providers/definition.ts'
+import type { Secret } from '../secret.ts'
+import type { ConnectionFacts, ConsentRow } from '../store/rows.ts'
+import type { Connection } from './connection.ts'
+import type { ConsentError } from './consent-flow.ts'
+import type { ConsentPorts } from './consent-ports.ts'
+import { verifierContext } from './consent-start.ts'
+import { type ProviderHandle, tokenOriginOf } from './providers.ts'
+import { nextRefresh } from './schedule.ts'
+import { sealAnswer } from './seal-answer.ts'
+
+/** Exchanges the code and stores the grant; on any refusal the former grant stays as it was. */
+export async function connectGrant(
+  ports: ConsentPorts,
+  handle: ProviderHandle,
+  definition: Definition,
+  consent: ConsentRow,
+  callback: { readonly code: Secret; readonly attributes: Readonly<Record<string, string>> },
+): Promise<Connection | ConsentError> {
+  const sentMonotonic = ports.clock.monotonic()
+  const result = await exchange(ports, handle, consent, callback)
+  if (!result.ok) {
+    return {
+      reason: 'EXCHANGE_FAILED',
+      message: `the code could not be exchanged: ${result.failure.message}`,
+      providerCode: result.failure.providerCode,
+    }
+  }
+  const answer = { ...result.value, attributes: { ...callback.attributes, ...result.value.attributes } }
+  const existing = await ports.connections.load(consent)
+  const verifiedFirst = mustVerifyFirst(handle, definition, answer, existing)
+    ? await verify(handle, definition, consent, answer)
+    : undefined
+  const complete = withFacts(answer, verifiedFirst)
+
+  const refusal = refusalOf(handle, consent, complete, existing)
+  if (refusal !== undefined) {
+    await ports.abandon(handle, { ...consent, ...complete }, complete)
+    return refusal
+  }
+  const stored = await store(ports, handle, definition, consent, complete, existing)
+  if ('reason' in stored) {
+    await ports.abandon(handle, { ...consent, ...complete }, complete)
+    return stored
+  }
+  const connection = ports.connections.put(stored, sentMonotonic)
+  return verifiedFirst === undefined
+    ? enrich(ports, handle, definition, consent, connection, complete)
+    : connection
+}
+
+async function exchange(
+  ports: ConsentPorts,
+  { client, health }: ProviderHandle,
+  consent: ConsentRow,
+  { code, attributes }: { readonly code: Secret; readonly attributes: Readonly<Record<string, string>> },
+) {
+  const { sealedVerifier, redirectUri = '', variables } = consent
+  const codeVerifier = sealedVerifier && ports.keyring.open(sealedVerifier, verifierContext(consent))
+  health.begin()
+  const result = await client.exchange({ code, redirectUri, codeVerifier, variables, attributes })
+  if (result.ok) health.succeeded()
+  else health.failed(result.failure)
+  return result
+}
+
+/** Facts that decide about the consent itself have to be known before it is stored. */
+function mustVerifyFirst(
+  { provider }: ProviderHandle,
+  definition: Definition,
+  answer: TokenAnswer,
+  existing: Connection | null,
+): boolean {
+  const yields = definition.operations.verify?.yields
+  const account =
+    existing?.row.providerAccountId && answer.providerAccountId === '' && yields?.provider_account_id
+  const scopes = provider.missingScopes === 'refuse' && answer.scopes === undefined && yields?.scope
+  return Boolean(account) || Boolean(scopes)
+}
+
+async function verify(
+  { client }: ProviderHandle,
+  definition: Definition,
+  { variables, scopes }: ConsentRow,
+  answer: TokenAnswer,
+): Promise<VerifiedFacts | undefined> {
+  const operation = definition.operations.verify
+  const granted = answer.scopes ?? scopes
+  if (operation?.url === undefined) return undefined
+  if (operation.needs_scope !== undefined && !granted.includes(operation.needs_scope)) return undefined
+  const { accessToken, attributes, providerAccountId } = answer
+  const result = await client.verify({ accessToken, variables, attributes, providerAccountId })
+  return result.ok ? result.value : undefined
+}
+
+function withFacts(answer: TokenAnswer, facts: VerifiedFacts | undefined): TokenAnswer {
+  const expiresAt = answer.expiresAt ?? facts?.expiresAt
+  return {
+    ...answer,
+    providerAccountId: answer.providerAccountId || (facts?.providerAccountId ?? ''),
+    providerAccountName: answer.providerAccountName || (facts?.providerAccountName ?? ''),
+    scopes: answer.scopes ?? facts?.scopes,
+    expiresAt,
+    expiry: answer.expiresAt === undefined && expiresAt !== undefined ? 'STATED' : answer.expiry,
+  }
+}
+
+function refusalOf(
+  { provider }: ProviderHandle,
+  consent: ConsentRow,
+  answer: TokenAnswer,
+  existing: Connection | null,
+): ConsentError | undefined {
+  const before = existing?.row.providerAccountId ?? ''
+  const changed = before !== '' && answer.providerAccountId !== '' && before !== answer.providerAccountId
+  if (changed && !consent.allowAccountChange) {
+    return {
+      reason: 'ACCOUNT_CHANGED',
+      message: `this connection belongs to ${before} at the provider, and ${answer.providerAccountId} consented`,
+      providerCode: '',
+    }
+  }
+  const missing = consent.scopes.filter(scope => !(answer.scopes ?? consent.scopes).includes(scope))
+  if (provider.missingScopes === 'refuse' && missing.length > 0) {
+    return { reason: 'SCOPES_MISSING', message: `not granted: ${missing.join(' ')}`, providerCode: '' }
+  }
+  return undefined
+}
+
+async function store(
+  ports: ConsentPorts,
+  handle: ProviderHandle,
+  definition: Definition,
+  consent: ConsentRow,
+  answer: TokenAnswer,
+  existing: Connection | null,
+) {
+  const now = ports.clock.now()
+  const variables = { ...handle.provider.variables, ...consent.variables }
+  const place = {
+    id: existing?.row.id ?? ports.random.token(16),
+    grantEpoch: (existing?.row.grantEpoch ?? 0) + 1,
+    tokenOrigin: tokenOriginOf(definition, variables),
+  }
+  const { of: lifetime, kind } = definition.refresh.refresh_lifetime ?? {}
+  const assumedEnd = lifetime === undefined ? undefined : answer.sentAt + lifetime
+  const refreshExpiresAt = answer.refreshToken && (answer.refreshExpiresAt ?? assumedEnd)
+  const grant = {
+    ...sealAnswer(place, answer, ports.keyring, ports.random),
+    ...place,
+    provider: consent.provider,
+    account: consent.account,
+    expected: existing && { id: existing.row.id, grantEpoch: existing.row.grantEpoch },
+    clientFingerprint: handle.clientFingerprint,
+    requestedScopes: consent.scopes,
+    variables: consent.variables,
+    refreshExpiresAt,
+    grantExpiresAt: kind === 'absolute' ? refreshExpiresAt : undefined,
+    connectTime: now,
+    nextRefreshAt: nextRefresh(
+      definition.refresh,
+      {
+        obtainedAt: answer.sentAt,
+        expiresAt: answer.expiresAt,
+        refreshExpiresAt,
+        lastUsedAt: now,
+        hasRefreshToken: answer.refreshToken !== undefined,
+      },
+      now,
+      ports.random.fraction(),
+    ),
+    cancelRevocations: definition.operations.revoke?.revokes === 'account',
+  }
+  try {
+    const stored = await ports.store.saveGrant(grant)
+    return stored ?? superseded
+  } catch (error) {
+    ports.log.error('Could not store a new grant', { provider: consent.provider, error })
+    return notStored
+  }
+}
+
+const superseded: ConsentError = {
+  reason: 'SUPERSEDED',
+  message: 'another consent for the same connection finished first',
+  providerCode: '',
+}
+const notStored: ConsentError = {
+  reason: 'NOT_STORED',
+  message: 'the broker could not store the grant; look at its log, then connect again',
+  providerCode: '',
+}
+
+/** Asks once for what the answer lacked; not knowing is fine. */
+async function enrich(
+  ports: ConsentPorts,
+  handle: ProviderHandle,
+  definition: Definition,
+  consent: ConsentRow,
+  connection: Connection,
+  answer: TokenAnswer,
+): Promise<Connection> {
+  const yields = definition.operations.verify?.yields ?? {}
+  const lacks =
+    (yields.provider_account_id && answer.providerAccountId === '') ||
+    (yields.name && answer.providerAccountName === '') ||
+    (yields.scope && answer.scopes === undefined) ||
+    (yields.expires && answer.expiresAt === undefined)
+  const facts = lacks ? await verify(handle, definition, consent, answer) : undefined
+  if (facts === undefined) return connection
+  const known = withFacts(answer, facts)
+  const update: ConnectionFacts = {
+    providerAccountId: known.providerAccountId,
+    providerAccountName: known.providerAccountName,
+    grantedScopes: known.scopes,
+    expiresAt: known.expiresAt,
+    expiry: known.expiry,
+  }
+  const { id, grantEpoch, counter } = connection.row
+  const stored = await ports.store.enrichConnection({ id, grantEpoch, counter }, update)
+  return stored === undefined ? connection : ports.connections.put(stored)
+}

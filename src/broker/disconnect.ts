@@ -1,0 +1,75 @@
+import type { ConnectionRow } from '../store/rows.ts'
+import type { Store } from '../store/store.ts'
+import type { ConnectionName, Disconnection, Revocation } from './broker.ts'
+import { type Connections, guard } from './connections.ts'
+import type { Clock, Log } from './ports.ts'
+import type { ProviderHandle, Providers } from './providers.ts'
+import type { Revocations } from './revocation.ts'
+
+/** How long a disconnect waits for the provider before it says PENDING; the attempt goes on. */
+const REVOKE_WAIT_MS = 10_000
+
+interface Ports {
+  readonly store: Store
+  readonly connections: Connections
+  readonly providers: Providers
+  readonly revocations: Revocations
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Forgets a connection: durable first, served by nobody from then on, revoked at the provider afterwards. */
+export async function disconnect(
+  ports: Ports,
+  request: ConnectionName & { readonly shared: 'KEEP' | 'REVOKE' },
+): Promise<Disconnection> {
+  const handle = ports.providers.get(request.provider)
+  const staticTokenRemains = request.account === '' && handle.staticToken !== undefined
+  const connection = await ports.connections.load(request)
+  if (connection === null) {
+    return { revocation: 'NOTHING_TO_REVOKE', sharedConnections: [], staticTokenRemains }
+  }
+  const sharing = await connectionsSharing(ports, handle, connection.row)
+  const keep = sharing.length > 0 && request.shared === 'KEEP'
+  const revocable = !keep && connection.tokens !== undefined && (await canRevoke(handle))
+  const entry =
+    revocable && connection.tokens ? ports.revocations.file(connection.row, connection.tokens) : undefined
+
+  await guard(ports.store.removeConnection(request.provider, request.account, entry))
+  ports.connections.drop(request)
+  const { provider, account } = request
+  ports.log.info('Disconnected', { provider, account })
+
+  const revocation = keep ? 'SKIPPED_SHARED' : entry ? await revokeNow(ports, entry) : 'UNSUPPORTED'
+  const sharedConnections = sharing.map(row => ({ provider: row.provider, account: row.account }))
+  return { revocation, sharedConnections, staticTokenRemains }
+}
+
+async function connectionsSharing(
+  { store }: Ports,
+  handle: ProviderHandle,
+  row: ConnectionRow,
+): Promise<ConnectionRow[]> {
+  const { revoke } = handle.client.written.operations
+  if (revoke?.revokes !== 'account' || row.providerAccountId === '') return []
+  const rows = await guard(store.listSharedConnections(row.provider, row.providerAccountId))
+  return rows.filter(other => other.id !== row.id)
+}
+
+async function canRevoke(handle: ProviderHandle): Promise<boolean> {
+  const found = await handle.client.definition()
+  // Where nobody knows yet, the entry is filed and tried later.
+  return !found.ok || found.value.operations.revoke?.url !== undefined
+}
+
+async function revokeNow(ports: Ports, entry: Parameters<Revocations['attempt']>[0]): Promise<Revocation> {
+  const patience = Promise.withResolvers<Revocation>()
+  const cancel = ports.clock.schedule(REVOKE_WAIT_MS, () => patience.resolve('PENDING'))
+  const attempt = ports.revocations.attempt(entry).catch((error): Revocation => {
+    ports.log.error('Revocation could not be settled', { provider: entry.provider, error })
+    return 'PENDING'
+  })
+  const revocation = await Promise.race([attempt, patience.promise])
+  cancel()
+  return revocation
+}

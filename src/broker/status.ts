@@ -1,0 +1,108 @@
+import type { ConnectionName, ConnectionState, ConnectionStatus } from './broker.ts'
+import { type Connection, lifetimeLeft } from './connection.ts'
+import { diagnose } from './diagnosis.ts'
+import type { Clock } from './ports.ts'
+import { hasMoved, type ProviderHandle } from './providers.ts'
+
+/** Describes a connection, or its absence, without asking anybody. */
+export function statusOf(
+  handle: ProviderHandle | undefined,
+  name: ConnectionName,
+  connection: Connection | null,
+  clock: Clock,
+): ConnectionStatus {
+  return connection === null
+    ? statusOfNothing(handle, name, clock)
+    : statusOfConnection(handle, connection, clock)
+}
+
+function statusOfNothing(
+  handle: ProviderHandle | undefined,
+  name: ConnectionName,
+  clock: Clock,
+): ConnectionStatus {
+  const token = name.account === '' ? handle?.staticToken : undefined
+  const state = 'NOT_CONNECTED'
+  return {
+    provider: name.provider,
+    account: name.account,
+    state,
+    connected: token !== undefined,
+    healthy: token !== undefined,
+    source: token && 'STATIC',
+    providerAccountId: '',
+    providerAccountName: '',
+    requestedScopes: [],
+    grantedScopes: [],
+    missingScopes: [],
+    consecutiveFailures: 0,
+    diagnosis: diagnose({
+      state,
+      name,
+      hasStaticToken: token !== undefined,
+      now: clock.now(),
+    }),
+    version: token?.version ?? '',
+  }
+}
+
+function statusOfConnection(
+  handle: ProviderHandle | undefined,
+  connection: Connection,
+  clock: Clock,
+): ConnectionStatus {
+  const { row } = connection
+  const left = lifetimeLeft(connection, clock)
+  const alive = connection.tokens !== undefined && (left === undefined || left > 0)
+  const state = stateOf(handle, connection)
+  const granted = row.grantedScopes ?? row.requestedScopes
+  return {
+    provider: row.provider,
+    account: row.account,
+    state,
+    // An expired token whose grant lives is renewed by the call that asks for it.
+    connected: alive || (state === 'ACTIVE' && row.lastError === undefined),
+    healthy: state === 'ACTIVE' && row.lastError === undefined,
+    source: 'OAUTH',
+    providerAccountId: row.providerAccountId,
+    providerAccountName: row.providerAccountName,
+    requestedScopes: row.requestedScopes,
+    grantedScopes: granted,
+    missingScopes: row.requestedScopes.filter(scope => !granted.includes(scope)),
+    outcomeUnknownSince: row.outcomeUnknownSince,
+    connectTime: row.connectTime,
+    expiresAt: row.expiresAt,
+    refreshExpiresAt: row.refreshExpiresAt,
+    grantExpiresAt: row.grantExpiresAt,
+    lastRefreshAt: row.lastRefreshAt,
+    nextRefreshAt: row.nextRefreshAt,
+    lastUsedAt: row.lastUsedAt,
+    consecutiveFailures: row.failures,
+    lastError: row.lastError,
+    diagnosis: diagnose({
+      state,
+      row,
+      name: row,
+      hasStaticToken: false,
+      left,
+      now: clock.now(),
+    }),
+    version: row.version,
+  }
+}
+
+function stateOf(handle: ProviderHandle | undefined, connection: Connection): ConnectionState {
+  const { row } = connection
+  if (connection.tokens === undefined) return 'UNREADABLE'
+  if (row.state !== 'ACTIVE') return row.state
+  if (handle === undefined || healthOf(handle).misconfiguredSince !== undefined)
+    return 'PROVIDER_MISCONFIGURED'
+  const { written } = handle.client
+  // Before discovery the endpoint is not known, so it cannot be compared.
+  if (written.issuer === undefined && hasMoved(handle, written, row)) return 'PROVIDER_MISCONFIGURED'
+  return 'ACTIVE'
+}
+
+function healthOf(handle: ProviderHandle | undefined) {
+  return handle?.health.snapshot() ?? { inFlight: 0, consecutiveFailures: 0 }
+}
