@@ -1,6 +1,6 @@
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
-import type { Store } from '../store/store.ts'
+import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { BrokerError } from './errors.ts'
@@ -78,12 +78,12 @@ function keyOf({ provider, account }: ConnectionName): string {
   return `${provider}\n${account}`
 }
 
-/** Waits for the store; whatever goes wrong there is BROKER_UNAVAILABLE to a caller. */
+/** Waits for the store; trouble there is BROKER_UNAVAILABLE to a caller. */
 export async function guard<T>(operation: Promise<T>): Promise<T> {
   try {
     return await operation
   } catch (cause) {
-    throw storeUnavailable(cause)
+    throw cause instanceof StoreError ? storeUnavailable(cause) : cause
   }
 }
 
