@@ -1,6 +1,7 @@
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
+import type { ConnectionName } from './broker.ts'
 import type { Connections } from './connections.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
@@ -58,7 +59,10 @@ export function createRenewer(ports: Ports): Renewer {
   }
 
   function plan(): void {
-    if (!stopped) cancel = clock.schedule(TICK_MS, () => void (round = tick(false)))
+    if (stopped) return
+    cancel = clock.schedule(TICK_MS, () => {
+      round = tick(false)
+    })
   }
 
   return {
@@ -85,16 +89,18 @@ async function renewAll(ports: Ports, rows: readonly ConnectionRow[]): Promise<v
       const handle = ports.providers.get(id)
       const queue = due.values()
       const workers = Array.from({ length: handle.provider.limits.concurrency }, async () => {
-        for (const row of queue) await renewOne(ports, handle, row)
+        for (const name of queue) await renewOne(ports, handle, name)
       })
       await Promise.all(workers)
     }),
   )
 }
 
-async function renewOne(ports: Ports, handle: ProviderHandle, row: ConnectionRow): Promise<void> {
-  const connection = ports.connections.put(row)
-  if (connection.tokens === undefined) return
+async function renewOne(ports: Ports, handle: ProviderHandle, name: ConnectionName): Promise<void> {
+  // What is in memory is newer than the list.
+  const connection = await ports.connections.load(name)
+  if (connection?.tokens === undefined) return
+  const { row } = connection
   const { refresh } = handle.client.written
   const now = ports.clock.now()
   // What was due by an older use may not be due any more.
