@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest'
+import { HttpError } from '../../src/egress/http.ts'
+import { createOAuthClient } from '../../src/oauth/client.ts'
+import { createDefinitionSource } from '../../src/oauth/discovery.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { resolveDefinition } from '../../src/providers/resolve.ts'
+import { Secret } from '../../src/secret.ts'
+import { createFakeHttp, type WireAnswer, type WireRequest } from './fake-http.ts'
+
+const NOW = Date.UTC(2026, 0, 1)
+const plain = { token_url: 'https://as.example/token', revoke_url: 'https://as.example/revoke' }
+
+function provider(definition: object | string, over: Partial<Provider> = {}): Provider {
+  return {
+    id: 'acme',
+    definition: resolveDefinition(definition as never, 'acme'),
+    environment: 'production',
+    clientId: 'the client',
+    clientSecrets: [new Secret('s:cret')],
+    scopes: ['a', 'b'],
+    redirectPath: '/cb',
+    redirectUri: 'https://broker.example/cb',
+    limits: { concurrency: 1, perSecond: 1 },
+    missingScopes: 'report',
+    variables: {},
+    ...over,
+  }
+}
+
+function client(
+  definition: object | string,
+  answer: (request: WireRequest) => WireAnswer | Error,
+  over: Partial<Provider> = {},
+) {
+  const http = createFakeHttp(answer)
+  const configured = provider(definition, over)
+  const now = () => NOW
+  return { http, ...createOAuthClient(configured, createDefinitionSource(configured, http, now), http, now) }
+}
+
+const tokens = {
+  access_token: 'at',
+  refresh_token: 'rt',
+  expires_in: 3600,
+  token_type: 'bearer',
+  scope: 'a b',
+}
+const refreshInput = { refreshToken: new Secret('old'), scopes: [], variables: {} }
+
+describe('exchange()', () => {
+  it('sends what RFC 6749 says, authenticated by form-encoded Basic', async () => {
+    const { http, exchange } = client(plain, () => ({ status: 200, body: tokens }))
+    const code = new Secret('c/ode')
+    const codeVerifier = new Secret('verifier')
+    await exchange({ code, codeVerifier, redirectUri: 'https://broker.example/cb', variables: {} })
+    expect(http.sent).toEqual([
+      {
+        method: 'POST',
+        url: 'https://as.example/token',
+        headers: {
+          accept: 'application/json',
+          'content-type': 'application/x-www-form-urlencoded',
+          authorization: `Basic ${Buffer.from('the+client:s%3Acret').toString('base64')}`,
+        },
+        body: 'grant_type=authorization_code&code=c%2Fode&redirect_uri=https%3A%2F%2Fbroker.example%2Fcb&code_verifier=verifier',
+      },
+    ])
+  })
+
+  it('renames, drops, adds and keeps JSON types', async () => {
+    const definition = {
+      client_auth: 'body',
+      operations: {
+        exchange: {
+          url: 'https://as.example/token',
+          encoding: 'json',
+          names: { code: 'auth_code', client_id: 'client_key', redirect_uri: null },
+          params: { short_lived: false },
+        },
+      },
+    }
+    const { http, exchange } = client(definition, () => ({ status: 200, body: tokens }))
+    await exchange({ code: new Secret('c'), redirectUri: 'https://broker.example/cb', variables: {} })
+    expect(JSON.parse(http.sent[0]?.body ?? '')).toEqual({
+      grant_type: 'authorization_code',
+      auth_code: 'c',
+      client_key: 'the client',
+      client_secret: 's:cret',
+      short_lived: false,
+    })
+  })
+})
+
+describe('refresh()', () => {
+  it.each([
+    ['a null expiry', { ...tokens, expires_in: null }],
+    ['an expiry as text', { ...tokens, expires_in: '3600' }],
+    ['no token type', { ...tokens, token_type: undefined }],
+    ['scopes as an array', { ...tokens, scope: ['a', 'b'] }],
+    ['a negative expiry', { ...tokens, expires_in: -1 }],
+    ['a form instead of JSON', 'access_token=at&refresh_token=rt'],
+  ])('keeps the rotated refresh token of an answer with %s', async (_, body) => {
+    const { refresh } = client(plain, () => ({ status: 200, body }))
+    const result = await refresh(refreshInput)
+    expect(result.ok && result.value.refreshToken?.expose()).toBe('rt')
+    expect(result.ok && result.value.accessToken.expose()).toBe('at')
+  })
+
+  it('counts the lifetime from sending', async () => {
+    const { refresh } = client(plain, () => ({ status: 200, body: tokens }))
+    const result = await refresh(refreshInput)
+    expect(result).toMatchObject({ ok: true, value: { expiresAt: NOW + 3_600_000, expiry: 'STATED' } })
+  })
+
+  it('asks for client credentials where the definition says so', async () => {
+    const definition = { ...plain, refresh: { mode: 'client_credentials' } }
+    const { http, refresh } = client(definition, () => ({ status: 200, body: tokens }))
+    await refresh({ scopes: ['a', 'b'], variables: {} })
+    expect(http.sent[0]?.body).toBe('grant_type=client_credentials&scope=a+b')
+  })
+
+  it.each([
+    ['a 503 whose body lies', { status: 503, body: { error: 'invalid_grant' } }, 'retry', true],
+    ['a dead grant', { status: 400, body: { error: 'invalid_grant' } }, 'reauthorize', false],
+    ['a dead grant in a 200', { status: 200, body: { error: 'invalid_grant' } }, 'reauthorize', false],
+    ['a wrong secret', { status: 401, body: { error: 'invalid_client' } }, 'client', false],
+    ['a bare 401', { status: 401 }, 'client', false],
+    ['a redirect', { status: 307 }, 'client', false],
+    ['a wrong path', { status: 404, body: '<html>' }, 'client', false],
+    ['refused scopes', { status: 400, body: { error: 'invalid_scope' } }, 'connection', false],
+    ['a limit', { status: 429 }, 'rate_limited', false],
+    ['a firewall', { status: 403, body: '<html>' }, 'retry', false],
+    ['HTML with 200', { status: 200, body: '<html>' }, 'retry', true],
+    ['an empty 200', { status: 200 }, 'retry', true],
+    ['half an answer', { status: 200, body: '{"access_token":"a' }, 'retry', true],
+    ['an unknown code', { status: 400, body: { error: 'whatever' } }, 'retry', false],
+    ['nobody there', new HttpError('not_sent', 'x'), 'not_sent', false],
+    ['a lost answer', new HttpError('no_answer', 'x'), 'retry', true],
+  ])('classifies %s', async (_, answer, expected, outcomeUnknown) => {
+    const result = await client(plain, () => answer).refresh(refreshInput)
+    expect(result).toMatchObject({ ok: false, failure: { class: expected, outcomeUnknown } })
+  })
+
+  it('follows the rules of the definition in their order before the standard', async () => {
+    const rule = (code: number, verdict: string) => ({ http: 401, at: '/code', equals: code, class: verdict })
+    const definition = { ...plain, errors: [rule(283, 'reauthorize'), rule(2, 'client')] }
+    const body = { code: 283, error: 'invalid_client', message: 'canary' }
+    const result = await client(definition, () => ({ status: 401, body })).refresh(refreshInput)
+    expect(result).toMatchObject({ failure: { class: 'reauthorize', providerCode: '283' } })
+    expect(JSON.stringify(result)).not.toContain('canary')
+  })
+
+  it('reads Retry-After as seconds or date, within limits', async () => {
+    const wait = async (header: string) => {
+      const limited = { status: 429, headers: { 'retry-after': header } }
+      const result = await client(plain, () => limited).refresh(refreshInput)
+      return result.ok ? undefined : result.failure.retryAfterMs
+    }
+    expect(await wait('30')).toBe(30_000)
+    expect(await wait(new Date(NOW + 90_000).toUTCString())).toBe(90_000)
+    expect(await wait('999999')).toBe(3_600_000)
+    expect(await wait('soon')).toBeUndefined()
+  })
+})
+
+describe('revoke()', () => {
+  it('sends token and hint (RFC 7009) and takes any 2xx', async () => {
+    const { http, revoke } = client(plain, () => ({ status: 200 }))
+    const result = await revoke({ token: new Secret('rt'), hint: 'refresh_token', variables: {} })
+    expect(result.ok).toBe(true)
+    expect(http.sent[0]?.body).toBe('token=rt&token_type_hint=refresh_token')
+  })
+
+  it('is unsupported without an operation', async () => {
+    const { revoke } = client({ token_url: 'https://as.example/token' }, () => ({ status: 200 }))
+    const result = await revoke({ token: new Secret('rt'), hint: 'refresh_token', variables: {} })
+    expect(result).toMatchObject({ ok: false, failure: { class: 'unsupported' } })
+  })
+})
+
+describe('verify()', () => {
+  it('presents the token as callers do and reads what is yielded', async () => {
+    const { http, verify } = client('pinterest', () => ({ status: 200, body: { id: '27', username: 'me' } }))
+    const result = await verify({ accessToken: new Secret('at'), variables: {} })
+    expect(http.sent[0]).toMatchObject({
+      method: 'GET',
+      url: 'https://api.pinterest.com/v5/user_account',
+      headers: { authorization: 'Bearer at' },
+    })
+    expect(result).toMatchObject({ value: { providerAccountId: '27', providerAccountName: 'me' } })
+  })
+
+  it('sends no client credentials and no client id', async () => {
+    const { http, verify } = client('pinterest', () => ({ status: 401 }))
+    const result = await verify({ accessToken: new Secret('at'), variables: {} })
+    expect(JSON.stringify(http.sent)).not.toContain('client')
+    expect(result).toMatchObject({ failure: { class: 'reauthorize' } })
+  })
+})
+
+describe('definition()', () => {
+  const metadata = (issuer: string) => ({
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    userinfo_endpoint: `${issuer}/me`,
+    authorization_response_iss_parameter_supported: true,
+  })
+  const json = { 'content-type': 'application/json' }
+
+  it('falls back from OpenID to RFC 8414 metadata and asks once', async () => {
+    const issuer = 'https://as.example'
+    const found = client({ issuer }, ({ url }) =>
+      url.endsWith('/oauth-authorization-server')
+        ? { status: 200, body: metadata(issuer), headers: json }
+        : { status: 404 },
+    )
+    const result = await found.definition()
+    await found.definition()
+    expect(found.http.sent).toHaveLength(2)
+    expect(result).toMatchObject({
+      value: {
+        callback: { iss_required: true },
+        authorize: { url: 'https://as.example/authorize', pkce: 's256' },
+        operations: {
+          refresh: { url: 'https://as.example/token' },
+          verify: { url: 'https://as.example/me' },
+        },
+      },
+    })
+  })
+
+  it('refuses metadata of another issuer', async () => {
+    const found = client({ issuer: 'https://as.example' }, () => ({
+      status: 200,
+      body: metadata('https://evil.example'),
+      headers: json,
+    }))
+    expect(await found.definition()).toMatchObject({ ok: false, failure: { class: 'client' } })
+  })
+
+  it('aims every URL at endpoints_base, path kept', async () => {
+    const found = client('pinterest', () => ({ status: 200 }), {
+      endpointsBase: 'http://127.0.0.1:1/pinterest',
+    })
+    expect(found.written.authorize.url).toBe('http://127.0.0.1:1/pinterest/oauth/')
+    expect(found.written.operations.refresh?.url).toBe('http://127.0.0.1:1/pinterest/v5/oauth/token')
+    expect(found.written.present.base_url).toBe('http://127.0.0.1:1/pinterest')
+  })
+})
