@@ -138,7 +138,8 @@ export interface ConnectionFacts {
   readonly grantedScopes?: readonly string[]
   readonly expiresAt?: number
   readonly expiry?: Expiry
-  readonly nextRefreshAt?: number
+  /** `null` clears it; absent keeps it. */
+  readonly nextRefreshAt?: number | null
 }
 
 /** A revocation that the provider has not confirmed yet. */

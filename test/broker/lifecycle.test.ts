@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest'
+import { settle } from './fake-clock.ts'
+import { answers } from './scripted-server.ts'
+import { createWorld } from './world.ts'
+
+const HOUR = 3_600_000
+
+describe('refresh()', () => {
+  it('refreshes, then answers the last result for thirty seconds', async () => {
+    const { connect, broker, name, server, clock } = await createWorld()
+    await connect()
+    const first = await broker.refresh(name)
+    expect(first).toMatchObject({ refreshed: true, status: { healthy: true } })
+    expect(JSON.stringify(first)).not.toMatch(/at-\d|rt-\d/)
+    const before = server.http.sent.length
+    await clock.advance(29_999)
+    expect((await broker.refresh(name)).refreshed).toBe(false)
+    expect(server.http.sent).toHaveLength(before)
+    await clock.advance(1)
+    expect((await broker.refresh(name)).refreshed).toBe(true)
+  })
+
+  it('reports a failure in the status', async () => {
+    const { connect, broker, name, server } = await createWorld()
+    await connect()
+    server.script.push(answers.down)
+    expect(await broker.refresh(name)).toMatchObject({
+      refreshed: false,
+      status: { connected: true, healthy: false, lastError: { class: 'retry' }, consecutiveFailures: 1 },
+    })
+  })
+
+  it('says what is missing', async () => {
+    const { broker, name } = await createWorld()
+    await expect(broker.refresh(name)).rejects.toMatchObject({ reason: 'CONSENT_REQUIRED' })
+  })
+})
+
+describe('disconnect()', () => {
+  it('forgets at once, revokes, and is idempotent', async () => {
+    const { connect, broker, name, server, get, store } = await createWorld()
+    await connect()
+    expect(await broker.disconnect({ ...name, shared: 'KEEP' })).toMatchObject({ revocation: 'REVOKED' })
+    expect(server.revoked).toEqual(['rt-1'])
+    await expect(get()).rejects.toMatchObject({ reason: 'CONSENT_REQUIRED' })
+    expect(await store.hasSealedData()).toBe(false)
+    expect(await broker.disconnect({ ...name, shared: 'KEEP' })).toMatchObject({
+      revocation: 'NOTHING_TO_REVOKE',
+    })
+  })
+
+  it('is pending while the provider is down, and revokes later', async () => {
+    const { connect, broker, name, server, clock, store } = await createWorld()
+    await connect()
+    server.script.push(answers.down)
+    expect((await broker.disconnect({ ...name, shared: 'KEEP' })).revocation).toBe('PENDING')
+    broker.start()
+    await clock.advance(5_000)
+    expect(server.revoked).toEqual(['rt-1'])
+    expect(await store.hasSealedData()).toBe(false)
+    await broker.stop()
+  })
+
+  it('gives a revocation up after a day', async () => {
+    const { connect, broker, name, server, clock, store } = await createWorld()
+    await connect()
+    server.script.push(...Array.from({ length: 200 }, () => answers.down))
+    await broker.disconnect({ ...name, shared: 'KEEP' })
+    clock.jump(25 * HOUR)
+    broker.start()
+    await clock.advance(1_000)
+    expect(await store.hasSealedData()).toBe(false)
+    await broker.stop()
+  })
+
+  it('says unsupported where the definition cannot revoke', async () => {
+    const { connect, broker, name } = await createWorld({ definition: { revoke_url: undefined } })
+    await connect()
+    expect((await broker.disconnect({ ...name, shared: 'KEEP' })).revocation).toBe('UNSUPPORTED')
+  })
+
+  it('keeps a grant that other connections share, unless told to revoke', async () => {
+    const operations = { revoke: { url: 'https://as.example/revoke', revokes: 'account' } }
+    const { connect, broker, name, server } = await createWorld({ definition: { operations } })
+    await connect()
+    await connect({ account: 'other' })
+    expect(await broker.disconnect({ ...name, shared: 'KEEP' })).toMatchObject({
+      revocation: 'SKIPPED_SHARED',
+      sharedConnections: [{ account: 'other' }],
+    })
+    await connect()
+    expect((await broker.disconnect({ ...name, shared: 'REVOKE' })).revocation).toBe('REVOKED')
+    expect(server.revoked).toHaveLength(1)
+  })
+
+  it('is not undone by a refresh that was under way; its tokens are revoked too', async () => {
+    const { connect, broker, name, server, get, clock } = await createWorld()
+    await connect()
+    await clock.advance(HOUR)
+    const gate = Promise.withResolvers<void>()
+    server.script.push(gate.promise)
+    const late = get().catch(error => error)
+    await settle()
+    await broker.disconnect({ ...name, shared: 'KEEP' })
+    gate.resolve()
+    expect(await late).toMatchObject({ reason: 'CONSENT_REQUIRED' })
+    await settle()
+    expect(server.revoked).toEqual(['rt-1', 'rt-2'])
+    await expect(get()).rejects.toMatchObject({ reason: 'CONSENT_REQUIRED' })
+  })
+})
+
+describe('renewal', () => {
+  it('renews ahead while the connection is in use', async () => {
+    const { connect, broker, clock, get } = await createWorld()
+    await connect()
+    broker.start()
+    await clock.advance(HOUR)
+    expect((await get()).accessToken.expose()).toBe('at-2')
+    await broker.stop()
+  })
+
+  it('stops renewing a connection that nobody has used for a week', async () => {
+    const { connect, broker, clock, server } = await createWorld()
+    server.lifetime = 86_400
+    await connect()
+    broker.start()
+    const day = async () => {
+      clock.jump(86_400_000)
+      await clock.advance(1_000)
+    }
+    for (let days = 0; days < 7; days++) await day()
+    const sent = server.http.sent.length
+    expect(sent).toBeGreaterThan(5)
+    for (let days = 0; days < 3; days++) await day()
+    expect(server.http.sent).toHaveLength(sent)
+    await broker.stop()
+  })
+
+  it('settles what a crash interrupted before anything else', async () => {
+    const { connect, boot, clock, store, name, server } = await createWorld()
+    await connect()
+    const row = await store.findConnection('acme', '')
+    if (row === undefined) throw new Error('not connected')
+    const { id, grantEpoch, counter } = row
+    const attempt = { id, grantEpoch, counter, attemptId: 'lost', now: clock.now() }
+    await store.beginAttempt({ ...attempt, leaseOwner: 'local', leaseUntil: clock.now() })
+    const restarted = boot()
+    expect((await restarted.getStatus({ ...name, verify: false })).outcomeUnknownSince).toBeDefined()
+    restarted.start()
+    await clock.advance(1)
+    expect((await restarted.getStatus({ ...name, verify: false })).outcomeUnknownSince).toBeUndefined()
+    expect(server.current()).toBe('rt-2')
+    await restarted.stop()
+  })
+
+  it('asks for consent again when a token expires that cannot be renewed', async () => {
+    const { connect, broker, clock, server, status } = await createWorld({
+      definition: { answer: { refresh_token: '/none', provider_account_id: '/account' } },
+    })
+    await connect()
+    broker.start()
+    await clock.advance(HOUR + 1_000)
+    expect(await status()).toMatchObject({ state: 'REAUTH_REQUIRED' })
+    expect(server.http.sent).toHaveLength(1)
+    await broker.stop()
+  })
+})
+
+describe('getStatus()', () => {
+  it('verifies on demand and changes nothing', async () => {
+    const verify_url = 'https://as.example/token'
+    const { connect, status, server } = await createWorld({ definition: { verify_url } })
+    await connect()
+    server.script.push({ status: 401 })
+    const checked = await status({ verify: true })
+    expect(checked).toMatchObject({ state: 'ACTIVE', verification: { result: 'REJECTED' } })
+    server.script.push(answers.down)
+    expect((await status({ verify: true })).verification?.result).toBe('UNAVAILABLE')
+  })
+})
+
+describe('listConnections()', () => {
+  it('pages in order and leaves out what may not be seen', async () => {
+    const { connect, broker } = await createWorld()
+    for (const account of ['b', 'a', 'c']) await connect({ account })
+    const list = (pageToken: string) =>
+      broker.listConnections({ pageSize: 2, pageToken, visible: ({ account }) => account !== 'a' })
+    const first = await list('')
+    expect(first.connections.map(({ account }) => account)).toEqual(['b'])
+    const second = await list(first.nextPageToken)
+    expect(second.connections.map(({ account }) => account)).toEqual(['c'])
+    expect(second.nextPageToken).toBe('')
+    await expect(list('garbage')).rejects.toMatchObject({ reason: 'INVALID_REQUEST' })
+  })
+})

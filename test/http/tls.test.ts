@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createFakeConsentFlow, LINK } from './fake-consent-flow.ts'
+import { ask, startConsentServer, stopServers } from './running-server.ts'
+import { selfSigned } from './self-signed.ts'
+
+afterEach(stopServers)
+
+const tls = selfSigned()
+const missing = tls === undefined ? ' (skipped: the program openssl is missing)' : ''
+const publicUrl = 'https://broker.example'
+
+describe(`createConsentServer() with a certificate${missing}`, () => {
+  it.skipIf(tls === undefined)('serves https and promises to stay there', async () => {
+    const { port } = await startConsentServer({ flow: createFakeConsentFlow(), publicUrl, tls })
+    const answer = await ask(port, `/connect/${LINK}`, { ca: tls?.cert })
+    expect(answer.status).toBe(200)
+    expect(answer.headers['strict-transport-security']).toMatch(/^max-age=\d{8}$/)
+  })
+
+  it.skipIf(tls === undefined)('refuses TLS 1.1', async () => {
+    const { port } = await startConsentServer({ flow: createFakeConsentFlow(), publicUrl, tls })
+    const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+    const socket = connectTls({ port, host: '127.0.0.1', ca: tls?.cert, servername: 'localhost', ...old })
+    const [error] = await once(socket, 'error')
+    expect(error.code).toMatch(/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/)
+  })
+
+  it.skipIf(tls === undefined)('cuts a handshake that does not come', async () => {
+    const limits = { headersTimeoutMs: 200, checkIntervalMs: 50 }
+    const { port } = await startConsentServer({ flow: createFakeConsentFlow(), publicUrl, tls, limits })
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    const since = performance.now()
+    await once(socket.resume(), 'close')
+    expect(performance.now() - since).toBeLessThan(1_200)
+  })
+
+  it.skipIf(tls === undefined)(
+    'keeps connections that are being answered and closes older silent ones',
+    async () => {
+      const flow = createFakeConsentFlow()
+      const started = Promise.withResolvers<void>()
+      const exchange = Promise.withResolvers<void>()
+      flow.answers.finish = async () => {
+        started.resolve()
+        await exchange.promise
+        return { kind: 'unknown' }
+      }
+      const limits = { connectionsMax: 2 }
+      const { port } = await startConsentServer({ flow, publicUrl, tls, limits })
+      const answer = ask(port, '/pinterest/oauth/callback?code=c', { ca: tls?.cert })
+      await started.promise
+      const silent = connect(port, '127.0.0.1').on('error', () => {})
+      await once(silent, 'connect')
+      const newer = connect(port, '127.0.0.1').on('error', () => {})
+      await once(silent.resume(), 'close')
+      newer.destroy()
+      exchange.resolve()
+      expect((await answer).status).toBe(400)
+    },
+  )
+})
