@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Agent, type Dispatcher } from 'undici'
+import { isLoopback } from '../loopback.ts'
 import { Secret } from '../secret.ts'
 import { collect } from './collect.ts'
 import {
@@ -11,7 +12,6 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from './http.ts'
-import { isLoopback } from './loopback.ts'
 
 /** A timer that fires this much late says that the process was paused, not that the provider is slow. */
 const PAUSE_MS = 250

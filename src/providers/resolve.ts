@@ -24,11 +24,14 @@ export const USERINFO_YIELDS = { provider_account_id: '/sub', name: '/name' } as
 /** A definition that cannot be used. `path` leads to the place inside the definition. */
 export class DefinitionError extends Error {
   readonly path: readonly PropertyKey[]
+  /** Everything that the schema found, of which `message` and `path` are the first; empty for other reasons. */
+  readonly issues: readonly z.core.$ZodIssue[]
 
-  constructor(message: string, path: readonly PropertyKey[] = []) {
+  constructor(message: string, path: readonly PropertyKey[] = [], issues: readonly z.core.$ZodIssue[] = []) {
     super(message)
     this.name = 'DefinitionError'
     this.path = path
+    this.issues = issues
   }
 }
 
@@ -46,7 +49,7 @@ export function resolveDefinition(source: string | Data, id: string, environment
   const parsed = definitionSchema.safeParse(applyEnvironment(base, environments, environment))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
-    throw new DefinitionError(issue?.message ?? 'not a definition', issue?.path)
+    throw new DefinitionError(issue?.message ?? 'not a definition', issue?.path, parsed.error.issues)
   }
   requireUrls(parsed.data)
   return parsed.data
@@ -74,7 +77,7 @@ function fromShortForm(written: Data): Data {
   const parsed = shortForm.safeParse(written)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
-    throw new DefinitionError(issue?.message ?? 'not a definition', issue?.path)
+    throw new DefinitionError(issue?.message ?? 'not a definition', issue?.path, parsed.error.issues)
   }
   const short = parsed.data
   const long = Object.fromEntries(Object.entries(written).filter(([key]) => !SHORT_KEYS.includes(key)))

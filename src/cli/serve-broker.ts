@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto'
+import { createCallers } from '../api/callers.ts'
+import { createApiServer } from '../api/server.ts'
+import { createAudit } from '../audit/releases.ts'
+import type { Broker } from '../broker/broker.ts'
+import { createBroker } from '../broker/create-broker.ts'
+import type { Log } from '../broker/ports.ts'
+import { hashCallerToken } from '../config/caller-token.ts'
+import type { Config, Listener } from '../config/config.ts'
+import { readOrCreateOperatorToken } from '../config/operator-token.ts'
+import { createHttp } from '../egress/undici-http.ts'
+import { createAdminServer } from '../http/admin-server.ts'
+import { createConsentServer } from '../http/consent-server.ts'
+import { createOAuthClient } from '../oauth/client.ts'
+import { createDefinitionSource } from '../oauth/discovery.ts'
+import { lockDataDir } from '../store/data-lock.ts'
+import { loadRootKey } from '../store/root-key-file.ts'
+import { checkRootKey, openKeyring } from '../store/sealed-keyring.ts'
+import { databasePath, inspectSqliteStore, openSqliteStore } from '../store/sqlite.ts'
+import { CliError, EXIT } from './exit.ts'
+import { systemClock, systemRandom } from './system-ports.ts'
+
+/** A broker that listens. */
+export interface RunningBroker {
+  readonly broker: Broker
+  /** In the order of `listen.grpc`. */
+  readonly grpcPorts: readonly number[]
+  readonly httpPort: number
+  readonly adminPort: number
+  /** Health says no first, calls and refreshes in flight finish and are stored, then everything closes. */
+  stop(): Promise<void>
+}
+
+type Close = () => void | Promise<void>
+
+/**
+ * Starts a broker as the configuration says. Either everything runs when this resolves, or nothing is left
+ * open when it rejects; nothing is written before the root key was found to fit.
+ *
+ * @throws DataLockedError, RootKeyError, StoreSetupError, StoreError, ConfigError, ListenError, CliError
+ */
+export async function startBroker(config: Config, log: Log): Promise<RunningBroker> {
+  const closers: Close[] = []
+  const stop = async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    return { ...(await start(config, log, close => closers.push(close))), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function start(config: Config, log: Log, onStop: (close: Close) => void) {
+  const { store, keyring } = await openData(config, onStop)
+  const operatorToken = await readOrCreateOperatorToken(config.dataDir, randomBytes)
+  const http = createHttp()
+  onStop(http.close)
+  const clock = systemClock
+  const broker = createBroker({
+    clients: [...config.providers.values()].map(provider =>
+      createOAuthClient(provider, createDefinitionSource(provider, http, clock.now), http, clock.now),
+    ),
+    store,
+    keyring,
+    audit: createAudit({ write: store.recordReleases, now: clock.now, schedule: clock.schedule }),
+    clock,
+    random: systemRandom,
+    log,
+    publicUrl: config.publicUrl,
+  })
+  onStop(broker.stop)
+
+  const callers = createCallers({
+    operatorTokenHash: hashCallerToken(operatorToken.expose()),
+    callers: config.callers,
+    clock,
+  })
+  const api = createApiServer({ broker, callers, log, clock })
+  const consent = createConsentServer({
+    flow: broker.consent,
+    publicUrl: config.publicUrl,
+    tls: config.listen.http.tls,
+    trustedProxies: config.trustedProxies,
+    log,
+    random: systemRandom,
+  })
+  const admin = createAdminServer({ unreadiness: broker.unreadiness, tls: config.listen.admin.tls, log })
+  onStop(admin.close)
+  onStop(consent.close)
+  onStop(api.drain)
+  const grpcPorts = await api.listen(config.listen.grpc)
+  const { port: httpPort } = await listening('http', config.listen.http, consent.listen)
+  const { port: adminPort } = await listening('admin', config.listen.admin, admin.listen)
+  broker.start()
+  api.setServing(true)
+  return { broker, grpcPorts, httpPort, adminPort }
+}
+
+/** The lock first, then the key against what is stored, and only then anything that writes. */
+async function openData(config: Config, onStop: (close: Close) => void) {
+  const lock = lockDataDir(config.dataDir)
+  onStop(lock.release)
+  const path = databasePath(config.dataDir)
+  const stored = await inspectSqliteStore({ path })
+  const storeHasKeys = stored.keys.length > 0 || stored.hasSealedData
+  const rootKey = loadRootKey({ source: config.rootKey, storeHasKeys })
+  checkRootKey(stored, rootKey)
+  const store = await openSqliteStore({ path })
+  onStop(store.close)
+  const keyring = await openKeyring({ store, rootKey, now: Date.now(), random: randomBytes })
+  return { store, keyring }
+}
+
+async function listening(
+  key: 'http' | 'admin',
+  { host, port }: Listener,
+  listen: (address: { host: string; port: number }) => Promise<{ port: number }>,
+): Promise<{ port: number }> {
+  try {
+    return await listen({ host, port })
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason'
+    const why = code === 'EADDRINUSE' ? 'another program uses it' : code
+    throw new CliError(EXIT.configuration, `cannot listen on ${host}:${port} (${why})`, {
+      help: [`Stop the other program, or change listen.${key}.address (TOKEN_BROKER_${key.toUpperCase()}).`],
+      cause,
+    })
+  }
+}

@@ -1,0 +1,38 @@
+import { isLoopback } from '../loopback.ts'
+import { Mistake } from './mistake.ts'
+
+/** Stands in for a `{placeholder}` of a definition while a URL is checked. */
+const ANY = 'x'
+
+/**
+ * Reads a URL below which paths are put. Answers it normalized and without a trailing slash.
+ *
+ * @throws Mistake unless it is https, or http of loopback, without query, fragment and user
+ */
+export function parseBaseUrl(written: string): string {
+  const url = parseSecureUrl(written)
+  if (/[?#]/.test(written)) throw new Mistake('expected a URL without query and fragment')
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+}
+
+/**
+ * Checks a URL of a definition. One that starts with a placeholder is known only when it is used.
+ *
+ * @throws Mistake unless it is https, or http of loopback
+ */
+export function checkEndpoint(written: string): void {
+  if (!written.startsWith('{')) parseSecureUrl(written.replaceAll(/\{\w+\}/g, ANY))
+}
+
+function parseSecureUrl(written: string): URL {
+  const url = URL.parse(written)
+  if (url === null || !/^https?:\/\/[^/]/i.test(written)) {
+    throw new Mistake('expected a URL such as https://broker.example.com')
+  }
+  if (url.username !== '' || url.password !== '')
+    throw new Mistake('expected a URL without user and password')
+  if (url.protocol !== 'https:' && !isLoopback(url.hostname)) {
+    throw new Mistake('must be https; plain http is only for localhost')
+  }
+  return url
+}
