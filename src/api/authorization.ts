@@ -1,0 +1,57 @@
+import type { ConnectionName } from '../broker/broker.ts'
+import { BrokerError } from '../broker/errors.ts'
+import { isAllowed, isAllowedAnywhere } from '../broker/policy.ts'
+import type { AllowRule } from '../config/config.ts'
+import { Shared } from '../gen/tokenbroker/v1/token_broker.ts'
+import type { Caller } from './callers.ts'
+
+/** Whether rules allow a method for what a request names. Decided before the request is validated. */
+export type Authorization<Request> = (
+  rules: readonly AllowRule[],
+  method: string,
+  request: Request,
+) => boolean
+
+/** The request names one connection. */
+export const onConnection: Authorization<ConnectionName> = isAllowed
+
+/** The request names many connections: all must be allowed. */
+export function onEveryConnection(
+  rules: readonly AllowRule[],
+  method: string,
+  { connections }: { readonly connections: readonly ConnectionName[] },
+): boolean {
+  return isAllowedAnywhere(rules, method) && connections.every(name => isAllowed(rules, method, name))
+}
+
+/** The request names no connection: the method must be allowed somewhere, and the answer is filtered. */
+export const anywhere: Authorization<unknown> = (rules, method) => isAllowedAnywhere(rules, method)
+
+/** A disconnection; one that ends other connections of the provider too needs the right for every account. */
+export function onDisconnection(
+  rules: readonly AllowRule[],
+  method: string,
+  request: ConnectionName & { readonly shared: Shared },
+): boolean {
+  if (request.shared !== Shared.REVOKE) return isAllowed(rules, method, request)
+  const unrestricted = rules.filter(({ accounts }) => accounts.includes('*'))
+  return isAllowed(unrestricted, method, request)
+}
+
+/** Whether the rules allow the method for some connection of the provider, whichever. */
+export function mayKnowProvider(rules: readonly AllowRule[], method: string, provider: string): boolean {
+  return rules.some(
+    rule =>
+      rule.accounts.length > 0 &&
+      isAllowed([{ ...rule, accounts: ['*'] }], method, { provider, account: '' }),
+  )
+}
+
+/** The refusal, which is the same whether or not what was asked for exists. */
+export function accessDenied(caller: Caller, method: string): BrokerError {
+  const message = `the caller ${caller.name} may not call ${method} for this connection, or it does not exist`
+  return new BrokerError('ACCESS_DENIED', message, {
+    metadata: { caller: caller.name, method },
+    help: `ask the operator to allow ${method} under "callers" in the broker's configuration`,
+  })
+}

@@ -1,0 +1,158 @@
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  MethodDefinition,
+  Server,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { BrokerError } from '../broker/errors.ts'
+import type { Log } from '../broker/ports.ts'
+import { type Authorization, accessDenied } from './authorization.ts'
+import type { Caller } from './callers.ts'
+import type { Gate } from './gate.ts'
+import { type CallStatus, reportFailure } from './status.ts'
+
+/** One authenticated call. */
+interface Call {
+  readonly caller: Caller
+  /** Aborts when the client cancels, or when the client's or the server's deadline passes. */
+  readonly signal: AbortSignal
+}
+
+/** How one RPC is answered. Created by {@link rpc} or {@link notImplemented}. */
+export interface Procedure<Request, Response> {
+  readonly allows: Authorization<Request>
+  readonly answer: (request: Request, call: Call) => Promise<Response>
+}
+
+/** The steps of an RPC, in their order. Each of them may throw a `BrokerError`. */
+export interface RpcSteps<Request, Input, Response> {
+  readonly allows: Authorization<Request>
+  /** Validates the request and translates it into the broker's words. */
+  readonly parse: (request: Request) => Input
+  readonly run: (input: Input, call: Call) => Promise<Response>
+}
+
+/** An RPC: authorized first, then validated, then run. */
+export function rpc<Request, Input, Response>({
+  allows,
+  parse,
+  run,
+}: RpcSteps<Request, Input, Response>): Procedure<Request, Response> {
+  return { allows, answer: (request, call) => run(parse(request), call) }
+}
+
+/** A declared RPC that does not exist yet; those who will be allowed to call it learn so. */
+export function notImplemented<Request>(allows: Authorization<Request>): Procedure<Request, never> {
+  const message = 'this version of the broker does not have this call yet'
+  return { allows, answer: () => Promise.reject(new BrokerError('NOT_IMPLEMENTED', message)) }
+}
+
+// A method that may be any: what its types are is known where a service is defined.
+// biome-ignore lint/suspicious/noExplicitAny: functions of unknown parameters are assignable to nothing else
+type AnyMethod = MethodDefinition<any, any>
+
+/** A generated service. */
+export type Service = Readonly<Record<string, AnyMethod>>
+
+/** One procedure for each method of a service. */
+export type Procedures<S extends Service> = {
+  readonly [Name in keyof S]: S[Name] extends MethodDefinition<infer Request, infer Response>
+    ? Procedure<Request, Response>
+    : never
+}
+
+/** What the adapter needs beside the procedures. */
+export interface Edge {
+  readonly gate: Pick<Gate, 'callerOf'>
+  readonly log: Log
+}
+
+type UnaryHandler = handleUnaryCall<Buffer, Buffer>
+type StreamHandler = handleServerStreamingCall<Buffer, Buffer>
+type AnyCall = Parameters<UnaryHandler>[0] | Parameters<StreamHandler>[0]
+
+/**
+ * Adds a service to the server: the one place where grpc-js's callbacks become promises, bytes become
+ * messages, and errors become statuses.
+ *
+ * grpc-js hands over bytes, so that a malformed message and a defect while encoding end like every other
+ * error instead of with grpc-js's own `INTERNAL`, which nobody logs.
+ */
+export function addService<S extends Service>(
+  server: Pick<Server, 'addService'>,
+  service: S,
+  procedures: Procedures<S>,
+  edge: Edge,
+): void {
+  const methods: Record<string, AnyMethod> = {}
+  const handlers: UntypedServiceImplementation = {}
+  for (const [name, method] of Object.entries(service)) {
+    methods[name] = { ...method, requestDeserialize: sameBytes, responseSerialize: sameBytes }
+    const answer = answerBytes(method, procedures[name] as Procedure<unknown, unknown>, edge)
+    handlers[name] = method.responseStream ? streamHandler(answer) : unaryHandler(answer)
+  }
+  server.addService(methods, handlers)
+}
+
+/** The answer to a call; rejects with nothing but a {@link CallStatus}. */
+type Answer = (call: AnyCall) => Promise<Buffer>
+
+function answerBytes(method: AnyMethod, procedure: Procedure<unknown, unknown>, edge: Edge): Answer {
+  const name = method.path.slice(method.path.lastIndexOf('/') + 1)
+
+  return async call => {
+    const cancellation = new AbortController()
+    const abort = () => cancellation.abort()
+    call.on('cancelled', abort)
+    let caller: Caller | undefined
+    try {
+      caller = edge.gate.callerOf(call.metadata)
+      const request = decode(method, name, call.request)
+      if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
+      return method.responseSerialize(
+        await procedure.answer(request, { caller, signal: cancellation.signal }),
+      )
+    } catch (error) {
+      throw reportFailure(error, edge.log, {
+        method: method.path,
+        caller: caller?.name,
+        peer: call.getPeer(),
+      })
+    } finally {
+      call.off('cancelled', abort)
+    }
+  }
+}
+
+function unaryHandler(answer: Answer): UnaryHandler {
+  return (call, callback) => {
+    answer(call).then(
+      bytes => callback(null, bytes),
+      (failure: CallStatus) => callback(failure),
+    )
+  }
+}
+
+/** No stream is implemented yet: each ends with the status that its procedure fails with. */
+function streamHandler(answer: Answer): StreamHandler {
+  return call => {
+    answer(call).then(
+      () => call.end(),
+      (failure: CallStatus) => call.emit('error', failure),
+    )
+  }
+}
+
+function decode(method: AnyMethod, name: string, bytes: Buffer): unknown {
+  try {
+    return method.requestDeserialize(bytes)
+  } catch (cause) {
+    const message = `the message is not a ${name}Request: generate the client from the broker's .proto files`
+    throw new BrokerError('INVALID_REQUEST', message, { cause })
+  }
+}
+
+function sameBytes(bytes: Buffer): Buffer {
+  return bytes
+}

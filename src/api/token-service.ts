@@ -1,0 +1,102 @@
+import type { Broker, ConnectionName, Disconnection, TokenRequest } from '../broker/broker.ts'
+import { isAllowed } from '../broker/policy.ts'
+import type { AllowRule } from '../config/config.ts'
+import type { Duration } from '../gen/google/protobuf/duration.ts'
+import {
+  type DisconnectRequest,
+  type GetAccessTokenRequest,
+  type GetStatusRequest,
+  Shared,
+  type TokenBrokerServiceService,
+} from '../gen/tokenbroker/v1/token_broker.ts'
+import { onConnection, onDisconnection, onEveryConnection } from './authorization.ts'
+import { accessTokenToProto, disconnectionToProto, statusToProto } from './conversion.ts'
+import { notImplemented, type Procedures, rpc } from './handler.ts'
+import {
+  connectionFaults,
+  enumFault,
+  minTtlFault,
+  opaqueFault,
+  refuseFaults,
+  scopesFault,
+} from './validation.ts'
+
+/** `TokenBrokerService`: all that ordinary callers need. */
+export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBrokerServiceService> {
+  return {
+    getAccessToken: rpc({
+      allows: onConnection,
+      parse: tokenRequestFromProto,
+      run: async (request, { caller, signal }) => ({
+        token: accessTokenToProto(await broker.getAccessToken({ ...request, caller, signal })),
+      }),
+    }),
+    watchAccessTokens: notImplemented(onEveryConnection),
+    getStatus: rpc({
+      allows: onConnection,
+      parse: statusRequestFromProto,
+      run: async request => ({ status: statusToProto(await broker.getStatus(request)) }),
+    }),
+    refresh: rpc({
+      allows: onConnection,
+      parse: nameFromProto,
+      run: async name => {
+        const { status, refreshed } = await broker.refresh(name)
+        return { status: statusToProto(status), refreshed }
+      },
+    }),
+    disconnect: rpc({
+      allows: onDisconnection,
+      parse: disconnectRequestFromProto,
+      run: async (request, { caller }) =>
+        disconnectionToProto(visibleTo(caller.allow, await broker.disconnect(request))),
+    }),
+  }
+}
+
+function tokenRequestFromProto(request: GetAccessTokenRequest): Omit<TokenRequest, 'caller' | 'signal'> {
+  const { minTtl, rejectedVersion, requiredScopes } = request
+  refuseFaults({
+    ...connectionFaults(request),
+    min_ttl: minTtlFault(minTtl),
+    rejected_version: opaqueFault(rejectedVersion),
+    required_scopes: scopesFault(requiredScopes),
+  })
+  return {
+    provider: request.provider,
+    account: request.account,
+    minTtlMs: minTtl && durationToMs(minTtl),
+    rejectedVersion: rejectedVersion === '' ? undefined : rejectedVersion,
+    requiredScopes,
+  }
+}
+
+function statusRequestFromProto(request: GetStatusRequest): ConnectionName & { readonly verify: boolean } {
+  return { ...nameFromProto(request), verify: request.verify }
+}
+
+function disconnectRequestFromProto(
+  request: DisconnectRequest,
+): ConnectionName & { readonly shared: 'KEEP' | 'REVOKE' } {
+  const { provider, account, shared } = request
+  refuseFaults({ ...connectionFaults(request), shared: enumFault(shared, Shared) })
+  return { provider, account, shared: shared === Shared.REVOKE ? 'REVOKE' : 'KEEP' }
+}
+
+function nameFromProto(name: ConnectionName): ConnectionName {
+  refuseFaults(connectionFaults(name))
+  return { provider: name.provider, account: name.account }
+}
+
+/** A disconnection names no connection whose state the caller may not ask for. */
+function visibleTo(rules: readonly AllowRule[], disconnection: Disconnection): Disconnection {
+  const sharedConnections = disconnection.sharedConnections.filter(
+    name => isAllowed(rules, 'GetStatus', name) || isAllowed(rules, 'Disconnect', name),
+  )
+  return { ...disconnection, sharedConnections }
+}
+
+/** Rounds up: a token never lives shorter than asked for. */
+function durationToMs({ seconds, nanos }: Duration): number {
+  return seconds * 1000 + Math.ceil(nanos / 1_000_000)
+}

@@ -1,0 +1,206 @@
+import { status } from '@grpc/grpc-js'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mayKnowProvider } from '../../src/api/authorization.ts'
+import type { AllowRule } from '../../src/config/config.ts'
+import { ADMIN_METHODS, METHODS, TOKEN_BROKER_METHODS } from '../../src/config/methods.ts'
+import {
+  type AdminServiceClient,
+  AdminServiceService,
+  CreateConsentLinkRequest,
+  ImportConnectionRequest,
+} from '../../src/gen/tokenbroker/v1/admin.ts'
+import {
+  GetAccessTokenRequest,
+  Shared,
+  type TokenBrokerServiceClient,
+  TokenBrokerServiceService,
+} from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import {
+  bearer,
+  call,
+  callerNamed,
+  decodeFailure,
+  type Failure,
+  failureOf,
+  type RunningServer,
+  startServer,
+} from './running-server.ts'
+
+interface Name {
+  readonly provider: string
+  readonly account: string
+}
+type Ask = (
+  tokens: TokenBrokerServiceClient,
+  admin: AdminServiceClient,
+  name: Name,
+  token: string,
+) => Promise<unknown>
+
+/** Each RPC, asked about one connection. */
+const ASK: Record<string, Ask> = {
+  GetAccessToken: (c, _, name, token) =>
+    call(c, c.getAccessToken, GetAccessTokenRequest.fromPartial(name), bearer(token)),
+  WatchAccessTokens: (c, _, name, token) =>
+    firstOf(c.watchAccessTokens({ connections: [name] }, bearer(token))),
+  GetStatus: (c, _, name, token) => call(c, c.getStatus, { ...name, verify: false }, bearer(token)),
+  Refresh: (c, _, name, token) => call(c, c.refresh, name, bearer(token)),
+  Disconnect: (c, _, name, token) => call(c, c.disconnect, { ...name, shared: 0 }, bearer(token)),
+  CreateConsentLink: (_, c, name, token) =>
+    call(c, c.createConsentLink, CreateConsentLinkRequest.fromPartial(name), bearer(token)),
+  ImportConnection: (_, c, name, token) =>
+    call(c, c.importConnection, ImportConnectionRequest.fromPartial(name), bearer(token)),
+  GetConsent: (_, c, _name, token) => call(c, c.getConsent, { consentId: 'consent-1' }, bearer(token)),
+  CompleteConsent: (_, c, _name, token) =>
+    call(c, c.completeConsent, { consentId: 'c', receipt: 'r', subject: 's' }, bearer(token)),
+  ListConnections: (_, c, { provider }, token) =>
+    call(c, c.listConnections, { provider, state: 0, pageSize: 0, pageToken: '' }, bearer(token)),
+  ListProviders: (_, c, _name, token) => call(c, c.listProviders, {}, bearer(token)),
+  WatchConnections: (_, c, { provider }, token) => firstOf(c.watchConnections({ provider }, bearer(token))),
+}
+const PER_CONNECTION = [
+  'GetAccessToken',
+  'WatchAccessTokens',
+  'GetStatus',
+  'Refresh',
+  'Disconnect',
+  'CreateConsentLink',
+  'ImportConnection',
+]
+const NOT_YET = ['WatchAccessTokens', 'CompleteConsent', 'ImportConnection', 'WatchConnections']
+const ACME = { provider: 'pinterest', account: 'acme' }
+
+function firstOf(stream: NodeJS.EventEmitter): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    stream.once('data', resolve)
+    stream.once('error', reject)
+  })
+}
+
+/** A caller named after the one method that it may call, for the connection `acme`. */
+function only(method: string) {
+  return callerNamed(method, { providers: ['pinterest'], accounts: ['acme'], methods: [method] })
+}
+
+let running: RunningServer
+beforeAll(async () => {
+  const anything: AllowRule = { providers: ['*'], accounts: ['*'], methods: ['*'] }
+  const shared: AllowRule = { providers: ['pinterest'], accounts: ['acme*'], methods: ['Disconnect'] }
+  const wholeProvider: AllowRule = { providers: ['pinterest'], accounts: ['*'], methods: ['Disconnect'] }
+  running = await startServer({
+    callers: [
+      ...METHODS.map(only),
+      callerNamed('nobody'),
+      callerNamed('no-accounts', { ...anything, accounts: [] }),
+      callerNamed('anything', anything),
+      callerNamed('acme-service', shared),
+      callerNamed('pinterest-service', wholeProvider),
+    ],
+  })
+})
+afterAll(() => running.stop())
+
+const ask = (method: string, name: Name, token: string) =>
+  (ASK[method] as Ask)(running.tokens, running.admin, name, token)
+
+/** The reason of a refusal; undefined of a success. */
+async function reasonOf(outcome: Promise<unknown>): Promise<string | undefined> {
+  return outcome.then(
+    () => undefined,
+    error => decodeFailure(error).reason,
+  )
+}
+
+describe('the methods of the services', () => {
+  it.each([
+    ['TokenBrokerService', TokenBrokerServiceService, TOKEN_BROKER_METHODS],
+    ['AdminService', AdminServiceService, ADMIN_METHODS],
+  ])('of %s are those that a rule may name', (_, service, methods) => {
+    const names = Object.values(service).map(({ path }: { path: string }) =>
+      path.slice(path.lastIndexOf('/') + 1),
+    )
+    expect(names).toEqual([...methods])
+    expect(names.filter(name => ASK[name] === undefined)).toEqual([])
+  })
+})
+
+describe.each(Object.keys(ASK))('%s', method => {
+  it('refuses who has no token, an unknown one, and who may call anything else', async () => {
+    expect(await reasonOf(ask(method, ACME, ''))).toBe('CALLER_UNAUTHENTICATED')
+    expect(await reasonOf(ask(method, ACME, 'unknown'))).toBe('CALLER_UNAUTHENTICATED')
+    for (const caller of ['nobody', 'no-accounts', ...METHODS.filter(name => name !== method)])
+      expect([caller, await reasonOf(ask(method, ACME, caller))]).toEqual([caller, 'ACCESS_DENIED'])
+  })
+
+  it('lets in who may call it', async () => {
+    const expected = NOT_YET.includes(method) ? 'NOT_IMPLEMENTED' : undefined
+    expect(await reasonOf(ask(method, ACME, method))).toBe(expected)
+    expect(await reasonOf(ask(method, ACME, 'anything'))).toBe(expected)
+  })
+})
+
+describe.each(PER_CONNECTION)('%s of a connection that the caller may not see', method => {
+  const denied = (name: Name): Promise<Failure> => failureOf(ask(method, name, method))
+
+  it('says the same, byte by byte, whether or not it or its provider exists, or the request is malformed', async () => {
+    const forbidden = await denied({ provider: 'pinterest', account: 'zeta' })
+    expect(forbidden).toMatchObject({ code: status.PERMISSION_DENIED, reason: 'ACCESS_DENIED' })
+    expect(forbidden.bytes.length).toBeGreaterThan(0)
+    for (const name of [
+      { provider: 'pinterest', account: 'nobody' },
+      { provider: 'square-eu', account: 'acme' },
+      { provider: 'nope', account: 'acme' },
+      { provider: 'NOT VALID', account: '\n' },
+    ])
+      expect(await denied(name)).toEqual(forbidden)
+  })
+
+  it('says who, what and what to do', async () => {
+    const { message, metadata, help } = await denied({ provider: 'pinterest', account: 'zeta' })
+    expect(message).toContain(method)
+    expect(metadata).toEqual({ caller: method, method })
+    expect(help?.[0]?.description).toContain('callers')
+  })
+})
+
+describe('NOT_IMPLEMENTED', () => {
+  it.each(NOT_YET)('of %s is UNIMPLEMENTED', async method => {
+    expect(await failureOf(ask(method, ACME, 'anything'))).toMatchObject({
+      code: status.UNIMPLEMENTED,
+      reason: 'NOT_IMPLEMENTED',
+    })
+  })
+})
+
+describe('WatchAccessTokens', () => {
+  it('needs the right for each of its connections', async () => {
+    const connections = [ACME, { provider: 'pinterest', account: 'zeta' }]
+    const stream = running.tokens.watchAccessTokens({ connections }, bearer('WatchAccessTokens'))
+    expect(await reasonOf(firstOf(stream))).toBe('ACCESS_DENIED')
+  })
+})
+
+describe('Disconnect that revokes what others share', () => {
+  const disconnect = (shared: Shared, token: string) =>
+    reasonOf(call(running.tokens, running.tokens.disconnect, { ...ACME, shared }, bearer(token)))
+
+  it('needs the right for every account of the provider', async () => {
+    expect(await disconnect(Shared.REVOKE, 'acme-service')).toBe('ACCESS_DENIED')
+    expect(await disconnect(Shared.KEEP, 'acme-service')).toBeUndefined()
+    expect(await disconnect(Shared.REVOKE, 'pinterest-service')).toBeUndefined()
+  })
+})
+
+describe('mayKnowProvider()', () => {
+  const rule: AllowRule = { providers: ['square*'], accounts: ['acme'], methods: ['ListProviders'] }
+
+  it.each([
+    ['its provider', [rule], 'ListProviders', 'square-eu', true],
+    ['another provider', [rule], 'ListProviders', 'pinterest', false],
+    ['another method', [rule], 'GetStatus', 'square-eu', false],
+    ['no accounts', [{ ...rule, accounts: [] }], 'ListProviders', 'square-eu', false],
+    ['no rules', [], 'ListProviders', 'square-eu', false],
+  ])('with %s', (_, rules, method, provider, expected) => {
+    expect(mayKnowProvider(rules, method, provider)).toBe(expected)
+  })
+})
