@@ -30,7 +30,7 @@ export function addServingCommands(program: Command, io: Io, finish: Finish): vo
     .option('--provider <id>', 'walk with this built-in provider')
     .action(async ({ once, provider }: { once?: boolean; provider?: string }) => {
       const { demo } = await import('./demo.ts')
-      finish(await demo({ once: once ?? false, provider }))
+      finish(await demo({ once: once ?? false, provider }, io))
     })
   addSandbox(program, io, finish)
 }
