@@ -15,7 +15,8 @@ export function sealAnswer(
   random: Random,
 ): TokenFacts {
   return {
-    version: random.token(VERSION_BYTES),
+    // A leading letter keeps it from looking like an option on a command line.
+    version: `v${random.token(VERSION_BYTES)}`,
     sealedAccessToken: keyring.seal(answer.accessToken, sealContext(place, 'access_token')),
     sealedRefreshToken:
       answer.refreshToken && keyring.seal(answer.refreshToken, sealContext(place, 'refresh_token')),

@@ -2478,7 +2478,7 @@ export const TokenBrokerServiceService = {
   /**
    * Reports the state of one connection. Without `verify` no provider is called: safe on every page load.
    *
-   * A connection that does not exist is reported with the state `STATE_NOT_CONNECTED`, not as an error.
+   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error.
    */
   getStatus: {
     path: "/tokenbroker.v1.TokenBrokerService/GetStatus" as const,
@@ -2548,7 +2548,7 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
   /**
    * Reports the state of one connection. Without `verify` no provider is called: safe on every page load.
    *
-   * A connection that does not exist is reported with the state `STATE_NOT_CONNECTED`, not as an error.
+   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error.
    */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
   /**
@@ -2616,7 +2616,7 @@ export interface TokenBrokerServiceClient extends Client {
   /**
    * Reports the state of one connection. Without `verify` no provider is called: safe on every page load.
    *
-   * A connection that does not exist is reported with the state `STATE_NOT_CONNECTED`, not as an error.
+   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error.
    */
   getStatus(
     request: GetStatusRequest,
