@@ -8,11 +8,14 @@ import type { Log } from '../broker/ports.ts'
 import { hashCallerToken } from '../config/caller-token.ts'
 import type { Config, Listener } from '../config/config.ts'
 import { readOrCreateOperatorToken } from '../config/operator-token.ts'
+import type { Http } from '../egress/http.ts'
+import { limitHttp } from '../egress/limit.ts'
 import { createHttp } from '../egress/undici-http.ts'
 import { createAdminServer } from '../http/admin-server.ts'
 import { createConsentServer } from '../http/consent-server.ts'
-import { createOAuthClient } from '../oauth/client.ts'
+import { createOAuthClient, type OAuthClient } from '../oauth/client.ts'
 import { createDefinitionSource } from '../oauth/discovery.ts'
+import type { Provider } from '../providers/provider.ts'
 import { lockDataDir } from '../store/data-lock.ts'
 import { loadRootKey } from '../store/root-key-file.ts'
 import { checkRootKey, openKeyring } from '../store/sealed-keyring.ts'
@@ -59,9 +62,7 @@ async function start(config: Config, log: Log, onStop: (close: Close) => void) {
   onStop(http.close)
   const clock = systemClock
   const broker = createBroker({
-    clients: [...config.providers.values()].map(provider =>
-      createOAuthClient(provider, createDefinitionSource(provider, http, clock.now), http, clock.now),
-    ),
+    clients: [...config.providers.values()].map(provider => createClient(provider, http)),
     store,
     keyring,
     audit: createAudit({ write: store.recordReleases, now: clock.now, schedule: clock.schedule }),
@@ -96,6 +97,12 @@ async function start(config: Config, log: Log, onStop: (close: Close) => void) {
   broker.start()
   api.setServing(true)
   return { broker, grpcPorts, httpPort, adminPort }
+}
+
+function createClient(provider: Provider, http: Http): OAuthClient {
+  const limited = limitHttp(http, provider.limits, systemClock)
+  const source = createDefinitionSource(provider, limited, systemClock.now)
+  return createOAuthClient(provider, source, limited, systemClock.now)
 }
 
 /** The lock first, then the key against what is stored, and only then anything that writes. */

@@ -82,7 +82,9 @@ describe('send()', () => {
 
   it('gives up at the hard timeout', async () => {
     const origin = await serve(() => {})
-    const error = await http(100).send(post(origin)).catch(caught => caught)
+    const error = await http(100)
+      .send(post(origin))
+      .catch(caught => caught)
     expect(error).toBeInstanceOf(HttpError)
     expect(error).toMatchObject({ failure: 'no_answer' })
   })
@@ -102,16 +104,25 @@ describe('send()', () => {
   })
 
   it('does not speak plain http to a TLS port', async () => {
-    const server = createTcpServer(socket => socket.on('error', () => {}).resume().end('not tls'))
+    const server = createTcpServer(socket =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('not tls'),
+    )
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     closers.push(() => new Promise(resolve => server.close(resolve)))
     const { port } = server.address() as AddressInfo
-    await expect(http().send(post(`https://127.0.0.1:${port}/`))).rejects.toMatchObject({ failure: 'not_sent' })
+    await expect(http().send(post(`https://127.0.0.1:${port}/`))).rejects.toMatchObject({
+      failure: 'not_sent',
+    })
   })
 
   it('names neither path, query nor body in an error', async () => {
     const origin = await serve(request => request.socket.destroy())
-    const error = (await http().send(post(`${origin}/canary?canary=1`)).catch(caught => caught)) as Error
+    const error = (await http()
+      .send(post(`${origin}/canary?canary=1`))
+      .catch(caught => caught)) as Error
     expect(error.message).not.toContain('canary')
   })
 })
