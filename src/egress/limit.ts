@@ -30,7 +30,10 @@ export function limitHttp(http: Http, limits: RequestLimits, clock: LimitClock):
     while (waiting.length > 0 && inFlight < limits.concurrency) {
       const now = clock.monotonic()
       earliest = Math.max(earliest, now - 1_000 + spacingMs)
-      if (earliest > now) return plan(earliest - now)
+      if (earliest > now) {
+        plan(earliest - now)
+        return
+      }
       earliest += spacingMs
       inFlight++
       waiting.shift()?.()

@@ -7,9 +7,10 @@ import { classify } from './classify.ts'
 import type { DefinitionSource } from './discovery.ts'
 import { type Failure, failed, type Result, success } from './failure.ts'
 import { readBody, valueAt } from './json.ts'
-import { buildRequest, fillHeaders } from './request.ts'
+import { present, refreshParameters, revokeParameters } from './parameters.ts'
+import { buildRequest } from './request.ts'
 import { isSuccess } from './success.ts'
-import { mentions, TemplateError, type Values } from './template.ts'
+import { TemplateError, type Values } from './template.ts'
 
 /** What holds for one connection and may stand in a definition's templates. */
 export interface ConnectionValues {
@@ -24,6 +25,12 @@ export interface RefreshInput extends ConnectionValues {
   readonly refreshToken?: Secret
   readonly accessToken?: Secret
   readonly scopes: readonly string[]
+}
+
+/** What is revoked. */
+export interface RevokeInput extends ConnectionValues {
+  readonly token?: Secret
+  readonly hint: 'access_token' | 'refresh_token'
 }
 
 /** Speaks to one provider as its definition says. Nothing is stored, nothing is retried. */
@@ -44,11 +51,25 @@ export interface OAuthClient {
   /** Obtains a new access token (RFC 6749 section 6, or 4.4 for `client_credentials`). */
   refresh(input: RefreshInput): Promise<Result<TokenAnswer>>
   /** Revokes one token (RFC 7009); success where the provider says that it is dead. */
-  revoke(
-    input: ConnectionValues & { readonly token?: Secret; readonly hint: 'access_token' | 'refresh_token' },
-  ): Promise<Result<void>>
+  revoke(input: RevokeInput): Promise<Result<void>>
   /** Asks the provider whether an access token works. */
   verify(input: ConnectionValues & { readonly accessToken: Secret }): Promise<Result<VerifiedFacts>>
+}
+
+/** Reads a success; `undefined` if it is none after all. */
+type Read<T> = (
+  definition: Definition,
+  operation: Operation,
+  response: HttpResponse,
+  sentAt: number,
+) => T | undefined
+
+interface Sending<T> {
+  readonly name: OperationName
+  readonly definition: Definition
+  readonly operation: Operation & { readonly url: string }
+  readonly values: Values
+  readonly read: Read<T>
 }
 
 /** Creates the client of one provider. `now` is the wall clock in milliseconds. */
@@ -58,36 +79,54 @@ export function createOAuthClient(
   http: Http,
   now: () => number,
 ): OAuthClient {
+  /** The secret that the provider took last; during a rotation the others are tried after it. */
+  let preferred = 0
+
   async function run<T>(
     name: OperationName,
     standard: (definition: Definition) => Record<string, string>,
     values: Values,
-    read: (
-      definition: Definition,
-      operation: Operation,
-      response: HttpResponse,
-      sentAt: number,
-    ) => T | undefined,
+    read: Read<T>,
   ): Promise<Result<T>> {
     const found = await source.get()
     if (!found.ok) return found
-    const definition = found.value
-    const operation = definition.operations[name] as Operation | undefined
+    const operation = found.value.operations[name] as Operation | undefined
     if (operation?.url === undefined) return failed(unsupported(name))
+    const parts = {
+      name,
+      definition: found.value,
+      operation: { ...operation, url: operation.url },
+      values,
+      read,
+    }
+    const count = Math.max(1, provider.clientSecrets.length)
+    let result: Result<T> | undefined
+    for (let turn = 0; turn < count; turn++) {
+      const index = (preferred + turn) % count
+      result = await sendOnce(parts, standard(found.value), provider.clientSecrets[index])
+      // Only a provider that refuses our client has certainly not acted.
+      if (result.ok || result.failure.class !== 'client') {
+        preferred = index
+        break
+      }
+    }
+    return result ?? failed(unsupported(name))
+  }
+
+  async function sendOnce<T>(
+    { name, definition, operation, values, read }: Sending<T>,
+    standard: Record<string, string>,
+    clientSecret: Secret | undefined,
+  ): Promise<Result<T>> {
+    const all = {
+      ...provider.variables,
+      ...values,
+      client_id: provider.clientId,
+      client_secret: clientSecret,
+    }
     const sentAt = now()
     try {
-      const request = buildRequest(
-        definition,
-        name,
-        { ...operation, url: operation.url },
-        standard(definition),
-        {
-          ...provider.variables,
-          client_id: provider.clientId,
-          client_secret: provider.clientSecrets[0],
-          ...values,
-        },
-      )
+      const request = buildRequest(definition, name, operation, standard, all)
       const presented = name === 'verify' ? present(definition, operation, request, values) : request
       const response = await http.send(presented, { ca: provider.ca })
       const value = isSuccess(definition, operation, response)
@@ -163,38 +202,6 @@ export function createOAuthClient(
 
 function valuesOf({ variables, attributes, providerAccountId }: ConnectionValues): Values {
   return { ...attributes, ...variables, provider_account_id: providerAccountId }
-}
-
-function refreshParameters({ refresh, authorize }: Definition, input: RefreshInput): Record<string, string> {
-  if (refresh.mode === 'refresh_token') {
-    return { grant_type: 'refresh_token', refresh_token: input.refreshToken?.expose() ?? '' }
-  }
-  // What an exchange of access tokens is called differs everywhere: its definition's params say it.
-  if (refresh.mode === 'exchange_access_token') return {}
-  const scope = input.scopes.join(authorize.scope_separator)
-  return { grant_type: 'client_credentials', ...(scope && { scope }) }
-}
-
-function revokeParameters(
-  { operations }: Definition,
-  { token, hint }: Parameters<OAuthClient['revoke']>[0],
-): Record<string, string> {
-  if (operations.revoke?.token === 'account' || token === undefined) return {}
-  return { token: token.expose(), token_type_hint: hint }
-}
-
-/** The token goes where callers would put it, unless the definition's params carry it. */
-function present(
-  definition: Definition,
-  operation: Operation,
-  request: ReturnType<typeof buildRequest>,
-  values: Values,
-): ReturnType<typeof buildRequest> {
-  const carriers = [operation.url, ...Object.values(operation.params), ...Object.values(operation.headers)]
-  if (mentions(carriers, 'access_token')) return request
-  const { header, prefix, headers } = definition.present
-  const presented = fillHeaders({ ...headers, [header]: `${prefix}{access_token}` }, values)
-  return { ...request, headers: { ...presented, ...request.headers } }
 }
 
 function unsupported(name: OperationName): Failure {

@@ -150,6 +150,30 @@ describe('refresh()', () => {
     expect(JSON.stringify(result)).not.toContain('canary')
   })
 
+  it('tries the other client secret of a rotation, and keeps to the one that works', async () => {
+    const clientSecrets = [new Secret('old'), new Secret('new')]
+    const good = `Basic ${Buffer.from('the+client:new').toString('base64')}`
+    const rotating = client(
+      plain,
+      ({ headers }) =>
+        headers.authorization === good
+          ? { status: 200, body: tokens }
+          : { status: 401, body: { error: 'invalid_client' } },
+      { clientSecrets },
+    )
+    expect((await rotating.refresh(refreshInput)).ok).toBe(true)
+    expect((await rotating.refresh(refreshInput)).ok).toBe(true)
+    expect(rotating.http.sent).toHaveLength(3)
+  })
+
+  it('does not send a refused grant again with another secret', async () => {
+    const clientSecrets = [new Secret('old'), new Secret('new')]
+    const refused = { status: 400, body: { error: 'invalid_grant' } }
+    const rotating = client(plain, () => refused, { clientSecrets })
+    await rotating.refresh(refreshInput)
+    expect(rotating.http.sent).toHaveLength(1)
+  })
+
   it('reads Retry-After as seconds or date, within limits', async () => {
     const wait = async (header: string) => {
       const limited = { status: 429, headers: { 'retry-after': header } }
