@@ -31,8 +31,8 @@ export interface Keyring {
 export class UnreadableError extends Error {
   readonly reason: 'unknown_key' | 'wrong_key' | 'tampered' | 'malformed'
 
-  constructor(reason: UnreadableError['reason'], message: string) {
-    super(message)
+  constructor(reason: UnreadableError['reason'], message: string, options?: ErrorOptions) {
+    super(message, options)
     this.name = 'UnreadableError'
     this.reason = reason
   }

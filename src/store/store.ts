@@ -27,9 +27,12 @@ import type {
  *   rejects, nothing changed, except after `outcome_unknown` of a remote store, which a re-read settles.
  * - "Not found" is `undefined`, never an error.
  * - Times are milliseconds since the epoch, given by the caller; a store reads no clock.
- * - Conditional writes name what they were based on. `counter` changes with every change of tokens or
- *   state; `grantEpoch` with every consent; ids are random and never reused. A write whose base has moved
- *   changes nothing and says so.
+ * - Conditional writes name what they were based on. `counter` changes with every new set of tokens, and
+ *   with nothing else: a failure that changes the state must not shut out a late success, whose tokens may
+ *   be the only valid ones. `grantEpoch` changes with every consent; ids are random and never reused. A
+ *   write whose base has moved changes nothing and says so.
+ * - Requests that break a rule of the tables (an id used twice, a state that does not exist, a `limit` below
+ *   1) are mistakes of the program: they change nothing and reject with an error that is no `StoreError`.
  */
 export interface Store {
   findConnection(provider: string, account: string): Promise<ConnectionRow | undefined>
@@ -41,13 +44,18 @@ export interface Store {
   listDueConnections(before: number, limit: number): Promise<ConnectionRow[]>
   /** Connections that began an attempt whose outcome was never recorded, the oldest first. */
   listInterruptedAttempts(limit: number): Promise<ConnectionRow[]>
-  /** Other connections with the same provider account, for revocations that would end them too. */
+  /**
+   * All connections with that provider account, ordered by account: those that a revocation there would end.
+   * An empty `providerAccountId` is unknown, and nothing is known to share it.
+   */
   listSharedConnections(provider: string, providerAccountId: string): Promise<ConnectionRow[]>
 
   /**
    * Stores a new grant: creates the connection, or replaces all of an existing one (same provider and
-   * account) and raises its grant epoch and counter. In the same transaction, revocations waiting for the
-   * same provider account are cancelled if `cancelRevocations` says so.
+   * account) and raises its grant epoch and counter. Nothing of an attempt, a lease, a sibling or a failure
+   * survives. In the same transaction, revocations waiting for the same provider account are cancelled if
+   * `cancelRevocations` says so; where either side does not know its provider account, those of the same
+   * account are.
    *
    * @returns the stored row, or `undefined` if `expected` no longer describes what is stored
    */
@@ -60,23 +68,26 @@ export interface Store {
    */
   beginAttempt(attempt: AttemptStart): Promise<boolean>
   /**
-   * Records the tokens of a successful refresh if `base` is still stored, whoever holds the lease.
+   * Records the tokens of a successful refresh if `base` is still stored, whoever holds the lease. What the
+   * answer lacks stays: the refresh token (RFC 6749 section 6), its expiry, the end of the grant, scopes, an
+   * empty account; attributes are merged. The access token's own expiry is never carried over.
    *
    * @returns the stored row, or `undefined` if the base has moved or the connection is gone
    */
   commitRefresh(base: Base, outcome: RefreshSuccess): Promise<ConnectionRow | undefined>
   /**
-   * Records a failed attempt if `base` is still stored and the attempt is still the current one.
+   * Records a failed attempt if `base` is still stored and the attempt is still the current one. The counter
+   * stays: the tokens are the same.
    *
    * @returns the stored row, or `undefined` if not
    */
   failRefresh(base: Base, outcome: RefreshFailure): Promise<ConnectionRow | undefined>
   /**
    * Records what the provider told beside the tokens (the account, scopes and expiry that only a second
-   * call yields) if `base` is still stored. Does not touch the counter.
+   * call yields) if `base` is still stored. What is absent or empty stays. Does not touch the counter.
    */
   enrichConnection(base: Base, facts: ConnectionFacts): Promise<ConnectionRow | undefined>
-  /** Records when connections were last used. Unknown ids are ignored. */
+  /** Records when connections were last used; an older time changes nothing. Unknown ids are ignored. */
   touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>
 
   /**

@@ -1,0 +1,63 @@
+import type { Database } from 'better-sqlite3'
+import { checkLimit } from './page-limit.ts'
+import type { ConnectionCount, ConnectionQuery } from './rows.ts'
+import type { SqlRecord, SqlValue } from './sqlite-codec.ts'
+import type { Transactions } from './sqlite-transactions.ts'
+import type { Store } from './store.ts'
+import { codecs } from './table-columns.ts'
+
+const { rowFromRecord } = codecs.connections
+
+type ConnectionReads = Pick<
+  Store,
+  | 'findConnection'
+  | 'listConnections'
+  | 'countConnections'
+  | 'listDueConnections'
+  | 'listInterruptedAttempts'
+  | 'listSharedConnections'
+>
+
+/** The reading half of the table of connections. */
+export function createConnectionReads(database: Database, { read }: Transactions): ConnectionReads {
+  const find = select(database, 'WHERE provider = ? AND account = ?')
+  const due = select(database, 'WHERE next_refresh_at <= ? ORDER BY next_refresh_at, id LIMIT ?')
+  const interrupted = select(database, 'WHERE attempt_id IS NOT NULL ORDER BY attempt_started_at, id LIMIT ?')
+  const shared = select(
+    database,
+    "WHERE provider = ? AND provider_account_id = ? AND provider_account_id <> '' ORDER BY account",
+  )
+  const counts = database.prepare<[], ConnectionCount>(
+    'SELECT provider, state, count(*) AS count FROM connections GROUP BY provider, state ORDER BY provider, state',
+  )
+  return {
+    findConnection: (provider, account) => read(() => find.all(provider, account).map(rowFromRecord)[0]),
+    listConnections: query => read(() => list(database, query)),
+    countConnections: () => read(() => counts.all()),
+    listDueConnections: (before, limit) => read(() => due.all(before, checkLimit(limit)).map(rowFromRecord)),
+    listInterruptedAttempts: limit => read(() => interrupted.all(checkLimit(limit)).map(rowFromRecord)),
+    listSharedConnections: (provider, providerAccountId) =>
+      read(() => shared.all(provider, providerAccountId).map(rowFromRecord)),
+  }
+}
+
+/** The filter is part of the text, so that each of its forms has the index that it needs. */
+function list(database: Database, { provider, state, after, limit }: ConnectionQuery) {
+  const filters = [
+    ...(provider === undefined ? [] : ['provider = @provider']),
+    ...(state === undefined ? [] : ['state = @state']),
+    '(provider, account) > (@afterProvider, @afterAccount)',
+  ]
+  // No provider is empty, so ('', '') stands before all of them.
+  const position = { afterProvider: after?.provider ?? '', afterAccount: after?.account ?? '' }
+  const page = select<[Record<string, SqlValue | undefined>]>(
+    database,
+    `WHERE ${filters.join(' AND ')} ORDER BY provider, account LIMIT @limit`,
+  )
+  return page.all({ provider, state, ...position, limit: checkLimit(limit) }).map(rowFromRecord)
+}
+
+function select<Parameters extends unknown[] = SqlValue[]>(database: Database, rest: string) {
+  const columns = codecs.connections.columnNames.join(', ')
+  return database.prepare<Parameters, SqlRecord>(`SELECT ${columns} FROM connections ${rest}`)
+}

@@ -1,0 +1,103 @@
+import type { Database } from 'better-sqlite3'
+import { attemptedRow, enrichedRow, failedRow, grantedRow, refreshedRow } from './connection-changes.ts'
+import type { ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
+import { insertSql, type SqlRecord } from './sqlite-codec.ts'
+import type { Transactions } from './sqlite-transactions.ts'
+import type { Store } from './store.ts'
+import { codecs } from './table-columns.ts'
+
+const { columnNames, recordFromRow, rowFromRecord } = codecs.connections
+
+type ConnectionWrites = Pick<
+  Store,
+  | 'saveGrant'
+  | 'beginAttempt'
+  | 'commitRefresh'
+  | 'failRefresh'
+  | 'enrichConnection'
+  | 'touchConnections'
+  | 'removeConnection'
+>
+
+/**
+ * The writing half of the table of connections. What a change means is decided by the pure functions of
+ * `connection-changes.ts`, on a row that was read in the same immediate transaction.
+ */
+export function createConnectionWrites(database: Database, { write, erase }: Transactions): ConnectionWrites {
+  const table = prepareStatements(database)
+
+  function change(
+    id: string,
+    changed: (row: ConnectionRow) => ConnectionRow | undefined,
+  ): ConnectionRow | undefined {
+    const record = table.findById.get(id)
+    const row = record && changed(rowFromRecord(record))
+    return row && stored(table.update.get(recordFromRow(row)))
+  }
+
+  function saveGrant(grant: NewGrant): ConnectionRow | undefined {
+    const record = table.findByName.get(grant.provider, grant.account)
+    const row = grantedRow(grant, record && rowFromRecord(record))
+    if (row === undefined) return undefined
+    if (grant.cancelRevocations) table.cancelRevocations.run(recordFromRow(row))
+    const statement = record === undefined ? table.insert : table.update
+    return stored(statement.get(recordFromRow(row)))
+  }
+
+  function removeConnection(provider: string, account: string, revocation?: RevocationRow) {
+    const record = table.remove.get(provider, account)
+    if (record === undefined) return undefined
+    if (revocation !== undefined) table.insertRevocation.run(codecs.revocations.recordFromRow(revocation))
+    return rowFromRecord(record)
+  }
+
+  return {
+    saveGrant: grant => erase(() => saveGrant(grant)),
+    beginAttempt: attempt => write(() => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined),
+    commitRefresh: (base, outcome) => write(() => change(base.id, row => refreshedRow(row, base, outcome))),
+    failRefresh: (base, outcome) => write(() => change(base.id, row => failedRow(row, base, outcome))),
+    enrichConnection: (base, facts) => write(() => change(base.id, row => enrichedRow(row, base, facts))),
+    touchConnections: uses =>
+      write(() => {
+        for (const { id, lastUsedAt } of uses) table.touch.run({ id, lastUsedAt })
+      }),
+    removeConnection: (provider, account, revocation) =>
+      erase(() => removeConnection(provider, account, revocation)),
+  }
+}
+
+function prepareStatements(database: Database) {
+  const columns = columnNames.join(', ')
+  const named = new Set(['id', 'provider', 'account'])
+  const assignments = columnNames.filter(name => !named.has(name)).map(name => `${name} = @${name}`)
+  return {
+    findById: database.prepare<[string], SqlRecord>(`SELECT ${columns} FROM connections WHERE id = ?`),
+    findByName: database.prepare<[string, string], SqlRecord>(
+      `SELECT ${columns} FROM connections WHERE provider = ? AND account = ?`,
+    ),
+    insert: database.prepare<[SqlRecord], SqlRecord>(
+      `${insertSql('connections', columnNames)} RETURNING ${columns}`,
+    ),
+    update: database.prepare<[SqlRecord], SqlRecord>(
+      `UPDATE connections SET ${assignments.join(', ')} WHERE id = @id RETURNING ${columns}`,
+    ),
+    touch: database.prepare(
+      `UPDATE connections SET last_used_at = @lastUsedAt
+       WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @lastUsedAt)`,
+    ),
+    remove: database.prepare<[string, string], SqlRecord>(
+      `DELETE FROM connections WHERE provider = ? AND account = ? RETURNING ${columns}`,
+    ),
+    insertRevocation: database.prepare<[SqlRecord]>(insertSql('revocations', codecs.revocations.columnNames)),
+    // Where one side does not know its provider account, the account's name is the best evidence.
+    cancelRevocations: database.prepare<[SqlRecord]>(
+      `DELETE FROM revocations WHERE provider = @provider AND CASE
+         WHEN provider_account_id <> '' AND @provider_account_id <> '' THEN provider_account_id = @provider_account_id
+         ELSE account = @account END`,
+    ),
+  }
+}
+
+function stored(record: SqlRecord | undefined): ConnectionRow | undefined {
+  return record && rowFromRecord(record)
+}

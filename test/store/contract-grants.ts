@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest'
+import type { OpenStore } from './contract.ts'
+import {
+  baseOf,
+  bytes,
+  connect,
+  sampleAttempt,
+  sampleFailure,
+  sampleGrant,
+  sampleRevocation,
+  sparseGrant,
+  t0,
+} from './samples.ts'
+
+/** What a connection has before anything happened to it. */
+const untouched = {
+  state: 'ACTIVE',
+  stateReason: '',
+  stateSince: t0,
+  grantEpoch: 1,
+  counter: 1,
+  outcomeUnknownTries: 0,
+  suspect: false,
+  leaseEpoch: 0,
+  failures: 0,
+}
+
+export function grantContract(open: OpenStore): void {
+  describe('saveGrant()', () => {
+    it.each([
+      ['everything', sampleGrant()],
+      ['the least', sparseGrant()],
+    ])('of a new connection keeps %s', async (_, grant) => {
+      const store = await open()
+      const saved = await store.saveGrant(grant)
+      const { expected: _expected, cancelRevocations: _cancel, ...facts } = grant
+      expect(saved).toEqual({ ...facts, ...untouched })
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(saved)
+    })
+
+    it('changes nothing if none is expected and one is stored', async () => {
+      const store = await open()
+      const stored = await connect(store)
+      expect(await store.saveGrant(sampleGrant({ id: 'c2', version: 'v9' }))).toBeUndefined()
+      expect(await store.listConnections({ limit: 10 })).toEqual([stored])
+    })
+
+    it.each([
+      ['none is stored', 'bob', { id: 'c1', grantEpoch: 1 }],
+      ['another id is stored', 'alice', { id: 'c0', grantEpoch: 1 }],
+      ['an older epoch is stored', 'alice', { id: 'c1', grantEpoch: 2 }],
+      ['a newer epoch is stored', 'alice', { id: 'c1', grantEpoch: 0 }],
+    ])('changes nothing if one is expected and %s', async (_, account, expected) => {
+      const store = await open()
+      const stored = await connect(store)
+      await store.removeConnection('pinterest', 'carol', undefined)
+      expect(await store.saveGrant(sampleGrant({ account, expected, version: 'v9' }))).toBeUndefined()
+      expect(await store.listConnections({ limit: 10 })).toEqual([stored])
+    })
+
+    it('replaces all of the expected connection, and ends what went on with the old grant', async () => {
+      const store = await open()
+      const first = await connect(store)
+      await store.touchConnections([{ id: 'c1', lastUsedAt: t0 + 77 }])
+      await store.beginAttempt(sampleAttempt(first))
+      await store.failRefresh(
+        baseOf(first),
+        sampleFailure({ outcomeUnknown: true, state: 'REAUTH_REQUIRED' }),
+      )
+      await store.beginAttempt(sampleAttempt(first, { attemptId: 'a2' }))
+      const grant = sparseGrant({
+        expected: { id: 'c1', grantEpoch: 1 },
+        connectTime: t0 + 100_000,
+        version: 'v9',
+        attributes: {},
+      })
+      const second = await store.saveGrant(grant)
+      const { expected: _expected, cancelRevocations: _cancel, ...facts } = grant
+      expect(second).toEqual({
+        ...facts,
+        ...untouched,
+        stateSince: t0 + 100_000,
+        grantEpoch: 2,
+        counter: 2,
+        lastUsedAt: t0 + 77,
+        leaseEpoch: 2,
+      })
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(second)
+      expect(await store.listInterruptedAttempts(10)).toEqual([])
+    })
+
+    it('accepts one of two that expect the same', async () => {
+      const store = await open()
+      await connect(store)
+      const expected = { id: 'c1', grantEpoch: 1 }
+      const saved = await Promise.all([
+        store.saveGrant(sampleGrant({ expected, version: 'left' })),
+        store.saveGrant(sampleGrant({ expected, version: 'right' })),
+      ])
+      expect(saved.filter(row => row !== undefined)).toHaveLength(1)
+    })
+
+    it('refuses to replace a connection under another id', async () => {
+      const store = await open()
+      const stored = await connect(store)
+      const grant = sampleGrant({ id: 'c2', expected: { id: 'c1', grantEpoch: 1 } })
+      await expect(store.saveGrant(grant)).rejects.toThrow('must carry the id')
+      expect(await store.listConnections({ limit: 10 })).toEqual([stored])
+    })
+
+    it('starts again with epoch 1 after a removal', async () => {
+      const store = await open()
+      await connect(store)
+      await store.saveGrant(sampleGrant({ expected: { id: 'c1', grantEpoch: 1 } }))
+      await store.removeConnection('pinterest', 'alice')
+      expect(await connect(store, { id: 'c9' })).toMatchObject({ id: 'c9', grantEpoch: 1, counter: 1 })
+    })
+  })
+
+  describe('saveGrant() and waiting revocations', () => {
+    const others = [
+      ['of another provider account', { providerAccountId: 'p-bob' }],
+      ['of another provider', { provider: 'square' }],
+      ['of another account, its provider account unknown', { account: 'bob', providerAccountId: '' }],
+    ] as const
+    const own = [
+      ['of the same provider account', { account: 'bob' }],
+      ['of the same account, its provider account unknown', { providerAccountId: '' }],
+    ] as const
+
+    async function waitingAfterGrant(revocation: object, grant: object): Promise<number> {
+      const store = await open()
+      await connect(store, { id: 'c0', provider: 'x', account: 'x' })
+      await store.removeConnection('x', 'x', sampleRevocation(revocation))
+      await store.saveGrant(sampleGrant(grant))
+      return (await store.listDueRevocations(t0 + 1_000, 10)).length
+    }
+
+    it.each(own)('cancels one %s', async (_, revocation) => {
+      expect(await waitingAfterGrant(revocation, { cancelRevocations: true })).toBe(0)
+    })
+    it.each(own)('keeps one %s if told so', async (_, revocation) => {
+      expect(await waitingAfterGrant(revocation, { cancelRevocations: false })).toBe(1)
+    })
+    it.each(others)('keeps one %s', async (_, revocation) => {
+      expect(await waitingAfterGrant(revocation, { cancelRevocations: true })).toBe(1)
+    })
+    it('cancels one of the same account if the grant does not know its provider account', async () => {
+      const grant = { cancelRevocations: true, providerAccountId: '' }
+      expect(await waitingAfterGrant({}, grant)).toBe(0)
+      expect(await waitingAfterGrant({ account: 'bob' }, grant)).toBe(1)
+    })
+    it('cancels nothing if the grant is not accepted', async () => {
+      const grant = { cancelRevocations: true, expected: { id: 'c1', grantEpoch: 1 } }
+      expect(await waitingAfterGrant({}, grant)).toBe(1)
+    })
+  })
+
+  describe('removeConnection()', () => {
+    it('of nothing does nothing, and files no revocation', async () => {
+      const store = await open()
+      await connect(store, { account: 'bob' })
+      expect(await store.removeConnection('pinterest', 'alice', sampleRevocation())).toBeUndefined()
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([])
+      expect(await store.listConnections({ limit: 10 })).toHaveLength(1)
+    })
+
+    it('gives the removed row and files its revocation', async () => {
+      const store = await open()
+      const stored = await connect(store)
+      expect(await store.removeConnection('pinterest', 'alice', sampleRevocation())).toEqual(stored)
+      expect(await store.findConnection('pinterest', 'alice')).toBeUndefined()
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sampleRevocation()])
+      expect(await store.removeConnection('pinterest', 'alice')).toBeUndefined()
+    })
+
+    it('keeps the connection if the revocation cannot be filed', async () => {
+      const store = await open()
+      await connect(store, { account: 'bob' })
+      await store.removeConnection('pinterest', 'bob', sampleRevocation())
+      const stored = await connect(store, { id: 'c2', sealedAccessToken: bytes('kept') })
+      // An id that is used twice is a mistake of the program; it must not cost the tokens.
+      await expect(store.removeConnection('pinterest', 'alice', sampleRevocation())).rejects.toThrow()
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(stored)
+    })
+  })
+}

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import type { RevocationRow } from '../../src/store/rows.ts'
+import type { OpenStore } from './contract.ts'
+import { connect, sampleRevocation, t0 } from './samples.ts'
+
+export function revocationContract(open: OpenStore): void {
+  async function openWith(...revocations: readonly Partial<RevocationRow>[]) {
+    const store = await open()
+    for (const revocation of revocations) {
+      await connect(store)
+      await store.removeConnection('pinterest', 'alice', sampleRevocation(revocation))
+    }
+    return store
+  }
+
+  describe('listDueRevocations()', () => {
+    it('has what is due to the millisecond, the most overdue first', async () => {
+      const store = await openWith(
+        { id: 'late', nextTryAt: t0 + 1 },
+        { id: 'now', nextTryAt: t0 },
+        { id: 'overdue', nextTryAt: t0 - 1 },
+      )
+      const due = async (limit: number) => (await store.listDueRevocations(t0, limit)).map(({ id }) => id)
+      expect(await due(10)).toEqual(['overdue', 'now'])
+      expect(await due(1)).toEqual(['overdue'])
+      await expect(due(0)).rejects.toThrow('limit')
+    })
+
+    it('keeps a revocation of one token only', async () => {
+      const sparse = sampleRevocation({ sealedAccessToken: undefined, providerAccountId: '', attributes: {} })
+      const store = await openWith(sparse)
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sparse])
+    })
+  })
+
+  describe('rescheduleRevocation()', () => {
+    it('sets time and tries, and passes over an unknown id', async () => {
+      const store = await openWith({})
+      await store.rescheduleRevocation('unknown', t0, 9)
+      await store.rescheduleRevocation('r1', t0 + 5_000, 1)
+      expect(await store.listDueRevocations(t0 + 4_999, 10)).toEqual([])
+      expect(await store.listDueRevocations(t0 + 5_000, 10)).toEqual([
+        sampleRevocation({ nextTryAt: t0 + 5_000, tries: 1 }),
+      ])
+    })
+  })
+
+  describe('removeRevocation()', () => {
+    it('removes one, and passes over an unknown id', async () => {
+      const store = await openWith({}, { id: 'r2' })
+      for (const id of ['unknown', 'r1', 'r1']) await store.removeRevocation(id)
+      expect((await store.listDueRevocations(t0 + 1_000, 10)).map(({ id }) => id)).toEqual(['r2'])
+    })
+  })
+}

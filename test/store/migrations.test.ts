@@ -1,0 +1,43 @@
+import Database from 'better-sqlite3'
+import { describe, expect, it } from 'vitest'
+import { migrate, readSchemaVersion, schemaVersion } from '../../src/store/migrations.ts'
+
+const tables = ['connections', 'consents', 'keys', 'releases', 'revocations']
+
+function tableNames(database: Database.Database): unknown[] {
+  return database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
+}
+
+describe('migrate()', () => {
+  it('creates all tables, and strict ones', () => {
+    const database = new Database(':memory:')
+    migrate(database)
+    expect(tableNames(database)).toEqual(tables)
+    expect(readSchemaVersion(database)).toBe(schemaVersion)
+    const loose = database.prepare('SELECT name FROM pragma_table_list WHERE strict = 0 AND name NOT LIKE ?')
+    expect(loose.all('sqlite_%')).toEqual([])
+  })
+
+  it('changes nothing the second time', () => {
+    const database = new Database(':memory:')
+    migrate(database)
+    const before = database.serialize()
+    migrate(database)
+    expect(database.serialize()).toEqual(before)
+  })
+
+  it('leaves nothing of a migration that fails', () => {
+    const database = new Database(':memory:')
+    database.exec('CREATE TABLE releases (a)')
+    expect(() => migrate(database)).toThrow('releases')
+    expect(tableNames(database)).toEqual(['releases'])
+    expect(readSchemaVersion(database)).toBe(0)
+  })
+
+  it('refuses a newer database with what to do', () => {
+    const database = new Database(':memory:')
+    database.pragma(`user_version = ${schemaVersion + 1}`)
+    expect(() => migrate(database)).toThrow(/schema version 2, this release knows 1: run the release/)
+    expect(tableNames(database)).toEqual([])
+  })
+})

@@ -1,0 +1,16 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+
+/** A new directory that is removed when the test ends. */
+export function tempDir(): string {
+  const path = mkdtempSync(join(tmpdir(), 'token-broker-store-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** The names of the files of a directory that contain those bytes. */
+export function filesContaining(directory: string, needle: Buffer): string[] {
+  return readdirSync(directory).filter(name => readFileSync(join(directory, name)).includes(needle))
+}
