@@ -31,9 +31,10 @@ export async function disconnect(
   }
   const sharing = await connectionsSharing(ports, handle, connection.row)
   const keep = sharing.length > 0 && request.shared === 'KEEP'
-  const revocable = !keep && connection.tokens !== undefined && (await canRevoke(handle))
-  const entry =
-    revocable && connection.tokens ? ports.revocations.file(connection.row, connection.tokens) : undefined
+  const revocable = !keep && (await canRevoke(handle))
+  // A refresh may have replaced the tokens meanwhile: those in memory now are what is stored.
+  const { row, tokens } = ports.connections.peek(request) ?? connection
+  const entry = revocable && tokens ? ports.revocations.file(row, tokens) : undefined
 
   await guard(ports.store.removeConnection(request.provider, request.account, entry))
   ports.connections.drop(request)

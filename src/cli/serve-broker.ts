@@ -16,10 +16,7 @@ import { createConsentServer } from '../http/consent-server.ts'
 import { createOAuthClient, type OAuthClient } from '../oauth/client.ts'
 import { createDefinitionSource } from '../oauth/discovery.ts'
 import type { Provider } from '../providers/provider.ts'
-import { lockDataDir } from '../store/data-lock.ts'
-import { loadRootKey } from '../store/root-key-file.ts'
-import { checkRootKey, openKeyring } from '../store/sealed-keyring.ts'
-import { databasePath, inspectSqliteStore, openSqliteStore } from '../store/sqlite.ts'
+import { openSealedStore } from '../store/open-store.ts'
 import { CliError, EXIT } from './exit.ts'
 import { systemClock, systemRandom } from './system-ports.ts'
 
@@ -56,8 +53,11 @@ export async function startBroker(config: Config, log: Log): Promise<RunningBrok
 }
 
 async function start(config: Config, log: Log, onStop: (close: Close) => void) {
-  const { store, keyring } = await openData(config, onStop)
-  const operatorToken = await readOrCreateOperatorToken(config.dataDir, randomBytes)
+  const { dataDir, rootKey } = config
+  const data = await openSealedStore({ dataDir, rootKey, now: Date.now() })
+  onStop(data.close)
+  const { store, keyring } = data
+  const operatorToken = await readOrCreateOperatorToken(dataDir, randomBytes)
   const http = createHttp()
   onStop(http.close)
   const clock = systemClock
@@ -103,21 +103,6 @@ function createClient(provider: Provider, http: Http): OAuthClient {
   const limited = limitHttp(http, provider.limits, systemClock)
   const source = createDefinitionSource(provider, limited, systemClock.now)
   return createOAuthClient(provider, source, limited, systemClock.now)
-}
-
-/** The lock first, then the key against what is stored, and only then anything that writes. */
-async function openData(config: Config, onStop: (close: Close) => void) {
-  const lock = lockDataDir(config.dataDir)
-  onStop(lock.release)
-  const path = databasePath(config.dataDir)
-  const stored = await inspectSqliteStore({ path })
-  const storeHasKeys = stored.keys.length > 0 || stored.hasSealedData
-  const rootKey = loadRootKey({ source: config.rootKey, storeHasKeys })
-  checkRootKey(stored, rootKey)
-  const store = await openSqliteStore({ path })
-  onStop(store.close)
-  const keyring = await openKeyring({ store, rootKey, now: Date.now(), random: randomBytes })
-  return { store, keyring }
 }
 
 async function listening(
