@@ -59,7 +59,7 @@ export type ConsentResult =
     }
   /** Nothing is known of this state: replayed, forged, or too old. */
   | { readonly kind: 'unknown' }
-  /** The state is good, the browser is not the one that started; the consent can still finish there. */
+  /** The state was good, the browser is not the one that started: the consent has ended for safety. */
   | { readonly kind: 'foreign_browser' }
   | { readonly kind: 'expired' }
 

@@ -29,12 +29,12 @@ export async function connectGrant(
   }
   const answer = { ...result.value, attributes: { ...callback.attributes, ...result.value.attributes } }
   const existing = await ports.connections.load(consent)
-  const verifiedFirst = mustVerifyFirst(handle, definition, answer, existing)
-    ? await verify(handle, definition, consent, answer)
-    : undefined
+  const verifyFirst = mustVerifyFirst(handle, definition, consent, answer, existing)
+  const verifiedFirst = verifyFirst ? await verify(handle, definition, consent, answer) : undefined
   const complete = withFacts(answer, verifiedFirst)
 
-  const refusal = refusalOf(handle, consent, complete, existing)
+  const refusal =
+    verifyFirst && verifiedFirst === undefined ? unverified : refusalOf(handle, consent, complete, existing)
   if (refusal !== undefined) {
     await ports.abandon(handle, { ...consent, ...complete }, complete)
     return refusal
@@ -69,9 +69,11 @@ async function exchange(
 function mustVerifyFirst(
   { provider }: ProviderHandle,
   definition: Definition,
+  consent: ConsentRow,
   answer: TokenAnswer,
   existing: Connection | null,
 ): boolean {
+  if (!canVerify(definition, consent, answer)) return false
   const yields = definition.operations.verify?.yields
   const account =
     existing?.row.providerAccountId && answer.providerAccountId === '' && yields?.provider_account_id
@@ -79,16 +81,20 @@ function mustVerifyFirst(
   return Boolean(account) || Boolean(scopes)
 }
 
+function canVerify(definition: Definition, { scopes }: ConsentRow, answer: TokenAnswer): boolean {
+  const operation = definition.operations.verify
+  const needed = operation?.needs_scope
+  return operation?.url !== undefined && (needed === undefined || (answer.scopes ?? scopes).includes(needed))
+}
+
 async function verify(
   { client }: ProviderHandle,
   definition: Definition,
-  { variables, scopes }: ConsentRow,
+  consent: ConsentRow,
   answer: TokenAnswer,
 ): Promise<VerifiedFacts | undefined> {
-  const operation = definition.operations.verify
-  const granted = answer.scopes ?? scopes
-  if (operation?.url === undefined) return undefined
-  if (operation.needs_scope !== undefined && !granted.includes(operation.needs_scope)) return undefined
+  if (!canVerify(definition, consent, answer)) return undefined
+  const { variables } = consent
   const { accessToken, attributes, providerAccountId } = answer
   const result = await client.verify({ accessToken, variables, attributes, providerAccountId })
   return result.ok ? result.value : undefined
@@ -181,6 +187,11 @@ async function store(
   }
 }
 
+const unverified: ConsentError = {
+  reason: 'PROVIDER_ERROR',
+  message: 'the provider did not say which account and scopes these are, so nothing was changed; try again',
+  providerCode: '',
+}
 const superseded: ConsentError = {
   reason: 'SUPERSEDED',
   message: 'another consent for the same connection finished first',

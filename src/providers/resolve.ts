@@ -51,6 +51,7 @@ export function resolveDefinition(source: string | Data, id: string, environment
     const issue = parsed.error.issues[0]
     throw new DefinitionError(issue?.message ?? 'not a definition', issue?.path, parsed.error.issues)
   }
+  refuseUnsupported(parsed.data)
   requireUrls(parsed.data)
   return parsed.data
 }
@@ -111,6 +112,14 @@ function applyEnvironment(base: Data, environments: unknown, name: string): Data
     ])
   }
   return merge(base, overrides)
+}
+
+/** What the vocabulary has words for and the engine does not run yet is refused rather than ignored. */
+function refuseUnsupported({ operations }: Definition): void {
+  for (const name of ['upgrade', 'migrate'] as const) {
+    if (operations[name] !== undefined)
+      throw new DefinitionError('is not supported yet', ['operations', name])
+  }
 }
 
 /** Without an issuer there is nobody to ask for what is missing. */

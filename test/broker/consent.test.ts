@@ -184,6 +184,22 @@ describe('consent.finish()', () => {
     })
   })
 
+  it('asks which account consented before it replaces one, and changes nothing if it cannot learn that', async () => {
+    const definition = { verify_url: 'https://as.example/token', answer: { provider_account_id: '/none' } }
+    const yields = { operations: { verify: { yields: { provider_account_id: '/account' } } } }
+    const { connect, depart, comeBack, server, get } = await createWorld({
+      definition: { ...definition, ...yields },
+    })
+    await connect()
+    expect((await get()).providerAccountId).toBe('account-1')
+    const { state } = await depart()
+    server.script.push(Promise.resolve(), answers.down)
+    expect(await comeBack({ code: 'c', state })).toMatchObject(failed('PROVIDER_ERROR'))
+    expect((await get()).accessToken.expose()).toBe('at-1')
+    server.account = 'account-2'
+    expect(await connect()).toMatchObject(failed('ACCOUNT_CHANGED'))
+  })
+
   it('refuses missing scopes where the provider is configured so', async () => {
     const { connect, server, status } = await createWorld({ provider: { missingScopes: 'refuse' } })
     server.scope = 'a'

@@ -61,7 +61,7 @@ function foreignBrowserPage(): Page {
     body: html`
 <p class="lead" role="alert">This consent was started in another browser, another device or a private window, so it cannot finish in this one.</p>
 <p>Nothing was changed, and the approval was not used: the consent can still finish there.</p>
-<p>Go back to the browser in which you opened the link and approve again. If this is that browser, it did not keep our cookie: allow cookies for this site, then ask whoever sent the link for a new one.</p>`,
+<p>For safety it has ended. Ask for a new link, open it and approve in one and the same browser. If this is the browser in which you began, it did not keep our cookie: allow cookies for this site first.</p>`,
   })
 }
 
