@@ -48,7 +48,7 @@ export function createTraffic(): Traffic {
   return {
     begin(arrival) {
       total += 1
-      const record = { ...arrival, number: total, outcome: null as TrafficRecord['outcome'] }
+      const record = { number: total, ...arrival, outcome: null as TrafficRecord['outcome'] }
       records.push(record)
       if (records.length > RECORDS_MAX) records.shift()
       const { dialect, operation, clientId } = arrival
