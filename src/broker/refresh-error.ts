@@ -1,5 +1,5 @@
 import type { ConnectionName } from './broker.ts'
-import { BrokerError, type Reason } from './errors.ts'
+import { BrokerError } from './errors.ts'
 import type { ProviderHandle } from './providers.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -52,7 +52,7 @@ function refusalError(id: string, metadata: Record<string, string>, refusal: Ref
 
 /** The error of a reason that a connection's last refresh left. */
 export function reasonError(
-  reason: Reason,
+  reason: string,
   id: string,
   metadata: Record<string, string>,
   retryAfterMs: number | undefined,

@@ -1,6 +1,5 @@
 import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Failure } from '../oauth/failure.ts'
-import type { Definition } from '../providers/definition.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Base, ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
@@ -41,7 +40,6 @@ export async function commit(
   ports: RefreshPorts,
   connection: Connection,
   base: Base,
-  definition: Definition,
   answer: TokenAnswer,
   sentMonotonic: number,
 ): Promise<RefreshOutcome> {
@@ -49,7 +47,7 @@ export async function commit(
   const now = ports.clock.now()
   const facts = sealAnswer(row, answer, ports.keyring, ports.random)
   const next = nextRefresh(
-    definition.refresh,
+    ports.providers.get(row.provider).client.written.refresh,
     {
       obtainedAt: answer.sentAt,
       expiresAt: answer.expiresAt,

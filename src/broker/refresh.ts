@@ -1,6 +1,5 @@
 import type { TokenAnswer } from '../oauth/answer.ts'
-import { type Failure, failed, type Result } from '../oauth/failure.ts'
-import type { Definition } from '../providers/definition.ts'
+import type { Result } from '../oauth/failure.ts'
 import { type Connection, lifetimeLeft } from './connection.ts'
 import { guard } from './connections.ts'
 import type { Clock } from './ports.ts'
@@ -17,6 +16,7 @@ import {
 
 /** A store with one writer needs no lease; its name stays the same over restarts. */
 const LEASE_OWNER = 'local'
+
 /** Refreshes connections, at most once at a time each. */
 export interface Refresher {
   /**
@@ -79,36 +79,24 @@ async function attemptRefresh(ports: RefreshPorts, connection: Connection): Prom
   if (!begun) return reread(ports, connection)
   if (nothingLeft(handle, connection, ports.clock)) return settleWithout(ports, connection, base, attemptId)
 
-  const sent = ports.clock.monotonic()
-  const result = await send(handle, connection, found)
-  return result.ok && found.ok
-    ? commit(ports, connection, base, found.value, result.value, sent)
-    : fail(ports, connection, base, attemptId, result.ok ? unreachable : result.failure)
+  const sentMonotonic = ports.clock.monotonic()
+  // Without the definition nobody knows whether the endpoint moved, so nothing may be sent.
+  const result = found.ok ? await send(handle, connection) : found
+  return result.ok
+    ? commit(ports, connection, base, result.value, sentMonotonic)
+    : fail(ports, connection, base, attemptId, result.failure)
 }
 
-const unreachable: Failure = {
-  class: 'retry',
-  outcomeUnknown: false,
-  providerCode: '',
-  message: 'no definition',
-}
-
-async function send(
-  handle: ProviderHandle,
-  { row, tokens }: Connection,
-  found: Result<Definition>,
-): Promise<Result<TokenAnswer>> {
+async function send(handle: ProviderHandle, { row, tokens }: Connection): Promise<Result<TokenAnswer>> {
   handle.health.begin()
-  const result = found.ok
-    ? await handle.client.refresh({
-        refreshToken: tokens?.refreshToken,
-        accessToken: tokens?.accessToken,
-        scopes: row.requestedScopes,
-        variables: row.variables,
-        attributes: row.attributes,
-        providerAccountId: row.providerAccountId,
-      })
-    : failed(found.failure)
+  const result = await handle.client.refresh({
+    refreshToken: tokens?.refreshToken,
+    accessToken: tokens?.accessToken,
+    scopes: row.requestedScopes,
+    variables: row.variables,
+    attributes: row.attributes,
+    providerAccountId: row.providerAccountId,
+  })
   if (result.ok) handle.health.succeeded()
   else handle.health.failed(result.failure)
   return result

@@ -132,6 +132,9 @@ function wait(ports: TokenPorts, connection: Connection, request: TokenRequest):
 
 function isHeldOff(row: Connection['row'], now: number): boolean {
   if (row.lastError === undefined || row.nextRefreshAt === undefined) return false
+  // The provider's health limits requests while our client is refused, and forgets it at a restart: whoever
+  // has corrected the secret is not told of the old one.
+  if (row.lastError.class === 'client') return false
   const confirming = row.lastError.class === 'reauthorize'
   const until = confirming
     ? row.nextRefreshAt
@@ -140,7 +143,7 @@ function isHeldOff(row: Connection['row'], now: number): boolean {
 }
 
 function lastErrorOf(handle: ProviderHandle, { row }: Connection, now: number): BrokerError {
-  const reason = row.state === 'REAUTH_REQUIRED' ? 'REAUTH_REQUIRED' : (row.lastError?.reason as never)
+  const reason = row.state === 'REAUTH_REQUIRED' ? row.state : (row.lastError?.reason ?? '')
   const metadata = { provider: row.provider, account: row.account }
   const wait = row.nextRefreshAt === undefined ? undefined : Math.max(1_000, row.nextRefreshAt - now)
   return reasonError(reason, handle.provider.id, metadata, wait)
