@@ -22,6 +22,8 @@ export async function serve({ configPath }: { readonly configPath?: string }): P
   const config = await loadConfig(systemConfigParts(configPath))
   const log = createLog(config.log.level)
   const running = await startBroker(config, log).catch(refuse)
+  // Before anybody is told that we serve: who starts us may stop us at once.
+  const stopped = stopSignal()
   log.info('Serving', {
     grpc: config.listen.grpc.map(({ host }, index) => `${host}:${running.grpcPorts[index]}`),
     http: `${config.listen.http.host}:${running.httpPort}`,
@@ -34,7 +36,7 @@ export async function serve({ configPath }: { readonly configPath?: string }): P
   for (const { host, tls } of [...config.listen.grpc, config.listen.http, config.listen.admin]) {
     if (tls === 'proxy') log.warn('TLS must be ended by a proxy in front of this listener', { host })
   }
-  const signal = await stopSignal()
+  const signal = await stopped
   log.info('Stopping: calls and refreshes in flight finish first', { signal })
   await running.stop()
   log.info('Stopped')

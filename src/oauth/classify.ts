@@ -1,5 +1,6 @@
 import type { HttpResponse } from '../egress/http.ts'
 import type { Definition, ErrorClass, ErrorRule, OperationName } from '../providers/definition.ts'
+import type { Secret } from '../secret.ts'
 import type { Failure } from './failure.ts'
 import { readBody, valueAt } from './json.ts'
 import { retryAfter } from './retry-after.ts'
@@ -29,15 +30,19 @@ const STANDARD: Readonly<Record<string, ErrorClass>> = {
  * Says whose fault a refusal is. The status comes first: a 5xx is never a verdict, whatever its body says,
  * because a gateway can answer it after the server has acted. Then the definition's rules in their order,
  * then the standard's table.
+ *
+ * @param sent what the request held that must not come back as the provider's code; default: nothing
  */
 export function classify(
   definition: Definition,
   operation: OperationName,
   response: HttpResponse,
   now: number,
+  sent: readonly Secret[] = [],
 ): Failure {
   const body = readBody(response.body)
-  const code = codeOf(definition, operation, body)
+  const answered = codeOf(definition, operation, body)
+  const code = sent.some(secret => answered.includes(secret.expose())) ? '' : answered
   const verdict = verdictOf(definition, operation, response.status, body)
   return {
     ...verdict,

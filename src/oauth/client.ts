@@ -1,7 +1,7 @@
 import { type Http, HttpError, type HttpResponse } from '../egress/http.ts'
 import type { Definition, Operation, OperationName } from '../providers/definition.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { Secret } from '../secret.ts'
+import { Secret } from '../secret.ts'
 import { readTokenAnswer, readVerifiedFacts, type TokenAnswer, type VerifiedFacts } from './answer.ts'
 import { classify } from './classify.ts'
 import type { DefinitionSource } from './discovery.ts'
@@ -132,7 +132,9 @@ export function createOAuthClient(
       const value = isSuccess(definition, operation, response)
         ? read(definition, operation, response, sentAt)
         : undefined
-      return value === undefined ? failed(classify(definition, name, response, now())) : success(value)
+      if (value !== undefined) return success(value)
+      const secrets = Object.values(all).filter(sent => sent instanceof Secret)
+      return failed(classify(definition, name, response, now(), secrets))
     } catch (error) {
       return failed(failureOf(error))
     }

@@ -64,7 +64,7 @@ export async function setStage(): Promise<Stage> {
   }
 }
 
-async function visit(browser: Browser, options?: BrowserContextOptions): Promise<Visit> {
+export async function visit(browser: Browser, options?: BrowserContextOptions): Promise<Visit> {
   const context = await browser.newContext({ ...options, ignoreHTTPSErrors: true })
   const page = await context.newPage()
   const complaints: string[] = []
@@ -76,7 +76,7 @@ async function visit(browser: Browser, options?: BrowserContextOptions): Promise
   return { context, page, complaints }
 }
 
-function launch(ports: Readonly<Record<string, number>>): Promise<Browser> {
+export function launch(ports: Readonly<Record<string, number>>): Promise<Browser> {
   const rules = Object.entries(ports).map(([origin, port]) => `MAP ${new URL(origin).host} 127.0.0.1:${port}`)
   return chromium.launch({
     executablePath: CHROMIUM,
