@@ -3,7 +3,7 @@ import type { ConnectionRow, StoredState } from '../store/rows.ts'
 import type { Reason } from './errors.ts'
 
 /** A refused grant is refused twice before it counts as dead: providers lie for seconds at a time. */
-export const CONFIRM_DELAY_MS = 30_000
+const CONFIRM_DELAY_MS = 30_000
 /** Backoff grows from one second to ten minutes. */
 const BACKOFF_MIN_MS = 1_000
 const BACKOFF_MAX_MS = 600_000
@@ -24,7 +24,7 @@ export interface Verdict {
 }
 
 /**
- * Judges a failed refresh. Only a second refusal in a row, or an access token that has expired with nothing
+ * Judges a failed refresh. Only a second refusal in a row, half a minute after the first, or an access token that has expired with nothing
  * to renew it, ends a connection; a refused client, an outage or an odd answer never change its state.
  *
  * @param fraction uniform in [0, 1), for jitter
@@ -33,9 +33,7 @@ export function judge(row: ConnectionRow, failure: Failure, now: number, fractio
   const { state, stateReason } = row
   switch (failure.class) {
     case 'reauthorize':
-      return isConfirmed(row)
-        ? { state: 'REAUTH_REQUIRED', stateReason: 'GRANT_REFUSED', reason: 'REAUTH_REQUIRED' }
-        : { state, stateReason, reason: 'PROVIDER_UNAVAILABLE', nextRefreshAt: now + CONFIRM_DELAY_MS }
+      return judgeRefusal(row, now)
     case 'connection':
       return {
         state: 'CONNECTION_MISCONFIGURED',
@@ -72,8 +70,13 @@ export const NOTHING_LEFT: Verdict = {
   reason: 'REAUTH_REQUIRED',
 }
 
-function isConfirmed(row: ConnectionRow): boolean {
-  return row.state === 'REAUTH_REQUIRED' || row.lastError?.class === 'reauthorize'
+function judgeRefusal({ state, stateReason, lastError, nextRefreshAt }: ConnectionRow, now: number): Verdict {
+  const confirmAt =
+    lastError?.class === 'reauthorize' && nextRefreshAt !== undefined ? nextRefreshAt : now + CONFIRM_DELAY_MS
+  // A refusal that comes earlier, because somebody asked for a refresh, confirms nothing and delays nothing.
+  return state === 'REAUTH_REQUIRED' || now >= confirmAt
+    ? { state: 'REAUTH_REQUIRED', stateReason: 'GRANT_REFUSED', reason: 'REAUTH_REQUIRED' }
+    : { state, stateReason, reason: 'PROVIDER_UNAVAILABLE', nextRefreshAt: confirmAt }
 }
 
 function backoff(failures: number, fraction: number): number {

@@ -2,7 +2,7 @@ import { BrokerError } from './errors.ts'
 import type { Clock } from './ports.ts'
 
 /** How long a caller waits for the refresh in flight at the most. */
-export const WAIT_MAX_MS = 10_000
+const WAIT_MAX_MS = 10_000
 const RETRY_AFTER_MS = 1_000
 
 /**

@@ -228,7 +228,6 @@ export type ErrorRule = z.output<typeof errorRuleSchema>
 export type ErrorClass = z.output<typeof errorClassSchema>
 export type Operation = z.output<typeof operationSchema>
 export type RevokeOperation = z.output<typeof revokeSchema>
-export type VerifyOperation = z.output<typeof verifySchema>
 export type OperationName = z.output<typeof operationName>
 export type ExpiryRule = z.output<typeof expirySchema>
 export type ScopeRule = z.output<typeof scopeSchema>

@@ -23,6 +23,10 @@ const definition = {
 export interface WorldOptions {
   readonly definition?: object
   readonly provider?: Partial<Provider>
+  /** Further providers beside it, like it but for what is said here. */
+  readonly others?: readonly (Partial<Provider> & { readonly id: string })[]
+  /** Jitter; default 0. */
+  readonly fraction?: number
 }
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -53,15 +57,17 @@ export async function createWorld(options: WorldOptions = {}) {
   }
 
   function boot(over: Partial<Provider> = {}) {
-    const configured = { ...provider, ...over }
-    const source = createDefinitionSource(configured, server.http, clock.now)
+    const all = [{}, ...(options.others ?? [])].map(other => ({ ...provider, ...over, ...other }))
     return createBroker({
-      clients: [createOAuthClient(configured, source, server.http, clock.now)],
+      clients: all.map(configured => {
+        const source = createDefinitionSource(configured, server.http, clock.now)
+        return createOAuthClient(configured, source, server.http, clock.now)
+      }),
       store,
       keyring: fakeKeyring,
       audit,
       clock,
-      random: createCountingRandom(),
+      random: createCountingRandom(options.fraction ?? 0),
       log: silent,
       publicUrl: 'https://broker.example',
     })
@@ -71,15 +77,14 @@ export async function createWorld(options: WorldOptions = {}) {
   return { broker, boot, clock, server, store, releases, audit, ...conversation(broker) }
 }
 
-export type World = Awaited<ReturnType<typeof createWorld>>
 
 let sequence = 0
 
 /** Different bytes each time, the same in each run of a test file. */
-function createCountingRandom(): Random {
+function createCountingRandom(fraction: number): Random {
   return {
     token: bytes => `${String(++sequence).padStart(8, '0')}${'x'.repeat(Math.ceil((bytes * 4) / 3) - 8)}`,
-    fraction: () => 0,
+    fraction: () => fraction,
   }
 }
 
