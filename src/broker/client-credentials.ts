@@ -3,6 +3,7 @@ import type { Store } from '../store/store.ts'
 import type { ConnectionName, TokenRequest } from './broker.ts'
 import type { Connection } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
+import { BrokerError } from './errors.ts'
 import type { Clock, Random } from './ports.ts'
 import { type ProviderHandle, tokenOriginOf } from './providers.ts'
 import { refreshError } from './refresh-error.ts'
@@ -33,11 +34,29 @@ interface Ports {
 /** Creates the connector; callers that come at once share one request. */
 export function createClientCredentials(ports: Ports): ClientCredentials {
   const inFlight = new Map<string, Promise<Connection>>()
+  /** The last refusal of each provider, which is answered until a new request makes sense. */
+  const refusals = new Map<string, { readonly error: BrokerError; readonly until: number }>()
+
+  async function tryToObtain(handle: ProviderHandle): Promise<Connection> {
+    const { id } = handle.provider
+    const refusal = refusals.get(id)
+    if (refusal !== undefined && ports.clock.monotonic() < refusal.until) throw refusal.error
+    refusals.delete(id)
+    try {
+      return await obtain(ports, handle)
+    } catch (error) {
+      if (error instanceof BrokerError && error.reason === 'PROVIDER_UNAVAILABLE') {
+        refusals.set(id, { error, until: ports.clock.monotonic() + (error.details.retryAfterMs ?? 0) })
+      }
+      throw error
+    }
+  }
+
   return {
     async connect(handle, request) {
       const { id, definition } = handle.provider
       if (definition.refresh.mode !== 'client_credentials' || request.account !== '') return null
-      const running = inFlight.get(id) ?? obtain(ports, handle).finally(() => inFlight.delete(id))
+      const running = inFlight.get(id) ?? tryToObtain(handle).finally(() => inFlight.delete(id))
       inFlight.set(id, running)
       return waitFor(running, ports.clock, request.signal, id)
     },

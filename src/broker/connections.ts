@@ -25,6 +25,8 @@ export interface Connections {
    *   without it the remaining life is read off the wall clock
    */
   put(row: ConnectionRow, sentMonotonic?: number): Connection
+  /** Notes in memory when a connection was used; writing it is somebody else's. */
+  touch(connection: Connection, lastUsedAt: number): void
   /** Notes that a connection is gone. */
   drop(name: ConnectionName): void
 }
@@ -51,12 +53,20 @@ export function createConnections(store: Store, keyring: Keyring, clock: Clock):
     // A read that was overtaken by a write must not bring the older row back.
     if (known && known.row.id === row.id && known.row.counter > row.counter) return known
     const anchor = sentMonotonic ?? (known && sameToken(known, row) ? known.sentMonotonic : undefined)
-    return remember(row, openConnection(row, keyring, clock, anchor))
+    // Uses are written late: memory knows of newer ones than the store.
+    const used = known && known.row.id === row.id ? known.row.lastUsedAt : undefined
+    const lastUsedAt = Math.max(used ?? 0, row.lastUsedAt ?? 0) || undefined
+    return remember(row, openConnection({ ...row, lastUsedAt }, keyring, clock, anchor))
   }
 
   return {
     peek,
     put,
+    touch({ row }, lastUsedAt) {
+      const known = peek(row)
+      if (known?.row.id !== row.id) return
+      memory.set(keyOf(row), { ...known, row: { ...known.row, lastUsedAt } })
+    },
     drop: name => void remember(name, null),
     async load(name) {
       const known = peek(name)

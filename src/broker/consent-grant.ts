@@ -18,6 +18,8 @@ export async function connectGrant(
   consent: ConsentRow,
   callback: { readonly code: Secret; readonly attributes: Readonly<Record<string, string>> },
 ): Promise<Connection | ConsentError> {
+  // Trouble with the store shows before the code is spent.
+  await ports.connections.load(consent)
   const sentMonotonic = ports.clock.monotonic()
   const result = await exchange(ports, handle, consent, callback)
   if (!result.ok) {
@@ -164,18 +166,7 @@ async function store(
     refreshExpiresAt,
     grantExpiresAt: kind === 'absolute' ? refreshExpiresAt : undefined,
     connectTime: now,
-    nextRefreshAt: nextRefresh(
-      definition.refresh,
-      {
-        obtainedAt: answer.sentAt,
-        expiresAt: answer.expiresAt,
-        refreshExpiresAt,
-        lastUsedAt: now,
-        hasRefreshToken: answer.refreshToken !== undefined,
-      },
-      now,
-      ports.random.fraction(),
-    ),
+    nextRefreshAt: firstRefresh(ports, definition, { ...answer, refreshExpiresAt }, now),
     cancelRevocations: definition.operations.revoke?.revokes === 'account',
   }
   try {
@@ -185,6 +176,17 @@ async function store(
     ports.log.error('Could not store a new grant', { provider: consent.provider, error })
     return notStored
   }
+}
+
+function firstRefresh(
+  { random }: ConsentPorts,
+  { refresh }: Definition,
+  { sentAt: obtainedAt, expiresAt, refreshExpiresAt, refreshToken }: TokenAnswer,
+  now: number,
+): number | undefined {
+  const hasRefreshToken = refreshToken !== undefined
+  const input = { obtainedAt, expiresAt, refreshExpiresAt, lastUsedAt: now, hasRefreshToken }
+  return nextRefresh(refresh, input, now, random.fraction())
 }
 
 const unverified: ConsentError = {
@@ -221,14 +223,15 @@ async function enrich(
   const facts = lacks ? await verify(handle, definition, consent, answer) : undefined
   if (facts === undefined) return connection
   const known = withFacts(answer, facts)
+  const { id, grantEpoch, counter, refreshExpiresAt } = connection.row
   const update: ConnectionFacts = {
     providerAccountId: known.providerAccountId,
     providerAccountName: known.providerAccountName,
     grantedScopes: known.scopes,
     expiresAt: known.expiresAt,
     expiry: known.expiry,
+    nextRefreshAt: firstRefresh(ports, definition, { ...known, refreshExpiresAt }, ports.clock.now()) ?? null,
   }
-  const { id, grantEpoch, counter } = connection.row
   const stored = await ports.store.enrichConnection({ id, grantEpoch, counter }, update)
   return stored === undefined ? connection : ports.connections.put(stored)
 }

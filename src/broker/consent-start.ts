@@ -5,6 +5,7 @@ import type { ConsentRow } from '../store/rows.ts'
 import type { ConsentDeparture, ConsentView } from './consent-flow.ts'
 import { CONSENT_LIFE_MS, CONSENT_TOKEN_BYTES, hashOf } from './consent-link.ts'
 import type { ConsentPorts } from './consent-ports.ts'
+import { fillVariables } from './providers.ts'
 
 type Closed = { readonly kind: 'used' | 'expired' | 'unknown' }
 
@@ -26,7 +27,7 @@ export async function viewConsent(ports: ConsentPorts, link: Secret): Promise<Co
     provider: consent.provider,
     definition: handle.client.written.id,
     account: consent.account,
-    host: hostOf(url),
+    host: hostOf(fillVariables(url ?? '', { ...handle.provider.variables, ...consent.variables })),
     scopes: consent.scopes,
     createdBy: consent.createdBy,
     expiresAt: consent.expiresAt,
@@ -91,8 +92,8 @@ async function openConsent(ports: ConsentPorts, link: Secret): Promise<ConsentRo
   return ports.clock.now() < consent.expiresAt ? consent : { kind: 'expired' }
 }
 
-function hostOf(url: string | undefined): string {
-  return url !== undefined && URL.canParse(url) ? new URL(url).host : ''
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : ''
 }
 
 function unavailable(why: string): ConsentDeparture {

@@ -40,8 +40,8 @@ export function createBroker(outside: BrokerPorts): Broker {
   const { store, keyring, audit, clock, log } = outside
   const providers = createProviders(outside.clients, keyring, clock)
   const connections = createConnections(store, keyring, clock)
-  const usage = createUsage(store, clock, log)
-  const base = { ...outside, providers, connections, usage }
+  const usage = createUsage(store, connections, clock, log)
+  const base = { ...outside, providers, connections }
   const revocations = createRevocations(base)
   const refresher = createRefresher({
     ...base,

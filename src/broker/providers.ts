@@ -61,13 +61,18 @@ function createHandle(client: OAuthClient, keyring: Keyring, clock: Clock): Prov
   }
 }
 
+/** Replaces each `{name}` by the variable's value, or by nothing. For what is shown, compared and handed to callers; requests use templates that refuse gaps. */
+export function fillVariables(template: string, variables: Readonly<Record<string, string>>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => variables[name] ?? '')
+}
+
 /**
  * Origin of the endpoint that refresh tokens go to, with the connection's variables filled in; what tokens
  * are sealed for.
  */
 export function tokenOriginOf(definition: Definition, variables: Readonly<Record<string, string>>): string {
   const url = definition.operations.refresh?.url ?? definition.operations.exchange?.url ?? ''
-  const filled = url.replace(/\{(\w+)\}/g, (_, name: string) => variables[name] ?? '')
+  const filled = fillVariables(url, variables)
   return URL.canParse(filled) ? new URL(filled).origin : ''
 }
 

@@ -1,5 +1,6 @@
 import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Failure } from '../oauth/failure.ts'
+import type { Definition } from '../providers/definition.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Base, ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
@@ -45,16 +46,15 @@ export async function commit(
 ): Promise<RefreshOutcome> {
   const { row } = connection
   const now = ports.clock.now()
-  const facts = sealAnswer(row, answer, ports.keyring, ports.random)
+  const { refresh } = ports.providers.get(row.provider).client.written
+  const hasRefreshToken = answer.refreshToken !== undefined || row.sealedRefreshToken !== undefined
+  const refreshExpiresAt = hasRefreshToken ? refreshTokenEnd(refresh, row, answer) : undefined
+  const { lastUsedAt = row.connectTime } = ports.connections.peek(row)?.row ?? row
+  const facts = { ...sealAnswer(row, answer, ports.keyring, ports.random), refreshExpiresAt }
+  const { sentAt: obtainedAt, expiresAt } = answer
   const next = nextRefresh(
-    ports.providers.get(row.provider).client.written.refresh,
-    {
-      obtainedAt: answer.sentAt,
-      expiresAt: answer.expiresAt,
-      refreshExpiresAt: answer.refreshExpiresAt ?? row.refreshExpiresAt,
-      lastUsedAt: row.lastUsedAt ?? row.connectTime,
-      hasRefreshToken: answer.refreshToken !== undefined || row.sealedRefreshToken !== undefined,
-    },
+    refresh,
+    { obtainedAt, expiresAt, refreshExpiresAt, lastUsedAt, hasRefreshToken },
     now,
     ports.random.fraction(),
   )
@@ -68,6 +68,17 @@ export async function commit(
   ports.log.info('Refreshed', { provider: row.provider, account: row.account, version: stored.version })
   const opened = ports.connections.put(stored, sentMonotonic)
   return { ok: true, connection: opened }
+}
+
+/** What the answer states, else what the definition knows of a token that each refresh prolongs. */
+function refreshTokenEnd(
+  { refresh_lifetime }: Definition['refresh'],
+  row: ConnectionRow,
+  answer: TokenAnswer,
+): number | undefined {
+  const { of: lifetime, kind } = refresh_lifetime ?? {}
+  const slid = kind === 'sliding' && lifetime !== undefined ? answer.sentAt + lifetime : undefined
+  return answer.refreshExpiresAt ?? slid ?? row.refreshExpiresAt
 }
 
 async function retryCommit<T>(ports: RefreshPorts, write: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Result } from '../oauth/failure.ts'
+import type { Definition } from '../providers/definition.ts'
 import { type Connection, lifetimeLeft } from './connection.ts'
 import { guard } from './connections.ts'
 import type { Clock } from './ports.ts'
@@ -80,23 +81,22 @@ async function attemptRefresh(ports: RefreshPorts, connection: Connection): Prom
   if (nothingLeft(handle, connection, ports.clock)) return settleWithout(ports, connection, base, attemptId)
 
   const sentMonotonic = ports.clock.monotonic()
-  // Without the definition nobody knows whether the endpoint moved, so nothing may be sent.
-  const result = found.ok ? await send(handle, connection) : found
+  const result = await send(handle, connection, found)
   return result.ok
     ? commit(ports, connection, base, result.value, sentMonotonic)
     : fail(ports, connection, base, attemptId, result.failure)
 }
 
-async function send(handle: ProviderHandle, { row, tokens }: Connection): Promise<Result<TokenAnswer>> {
+async function send(
+  handle: ProviderHandle,
+  { row, tokens }: Connection,
+  found: Result<Definition>,
+): Promise<Result<TokenAnswer>> {
   handle.health.begin()
-  const result = await handle.client.refresh({
-    refreshToken: tokens?.refreshToken,
-    accessToken: tokens?.accessToken,
-    scopes: row.requestedScopes,
-    variables: row.variables,
-    attributes: row.attributes,
-    providerAccountId: row.providerAccountId,
-  })
+  const { requestedScopes: scopes, variables, attributes, providerAccountId } = row
+  const input = { ...tokens, scopes, variables, attributes, providerAccountId }
+  // Without the definition nobody knows whether the endpoint moved, so nothing may be sent.
+  const result = found.ok ? await handle.client.refresh(input) : found
   if (result.ok) handle.health.succeeded()
   else handle.health.failed(result.failure)
   return result

@@ -1,24 +1,35 @@
-import type { Keyring } from '../store/keyring.ts'
-import type { ConnectionRow } from '../store/rows.ts'
-import type { Store } from '../store/store.ts'
+import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
+import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Connections } from './connections.ts'
+import { BrokerError } from './errors.ts'
+import { createLanes } from './lanes.ts'
 import type { Clock, Log, Random } from './ports.ts'
-import type { ProviderHandle, Providers } from './providers.ts'
+import type { Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
 import type { Revocations } from './revocation.ts'
 import { nextRefresh } from './schedule.ts'
-import type { Usage } from './usage.ts'
 
 /** How often the index of due connections is looked at; a token's margin is at least as long as that, or half its life. */
 const TICK_MS = 1_000
-/** How many due connections one look takes. */
+/** How many due connections, and how many due revocations, one look takes beside those that are worked on. */
 const BATCH_MAX = 100
+/** And no more than that in all: a look has to be quick. */
+const LOOK_MAX = 2_000
+/** More attempts than that are never in flight when a process dies. */
+const INTERRUPTED_MAX = 10_000
+/** Revocations at one provider go one after another. */
+const REVOCATIONS_AT_ONCE = 1
+/**
+ * When a connection is looked at again that cannot be renewed now: its provider is gone from the
+ * configuration, moved, or refuses our client. Until then it leaves its place to others.
+ */
+const POSTPONE_MS = 600_000
 
 /** Renews connections before their tokens expire, and settles what a crash or an outage left. */
 export interface Renewer {
   start(): void
-  /** Starts nothing new; resolves when the round in progress is over. */
+  /** Starts nothing new; resolves when what is under way has ended. */
   stop(): Promise<void>
   /** Why the last look at the store failed; absent = it worked. */
   storeTrouble(): string | undefined
@@ -26,12 +37,10 @@ export interface Renewer {
 
 interface Ports {
   readonly store: Store
-  readonly keyring: Keyring
   readonly connections: Connections
   readonly providers: Providers
   readonly refresher: Refresher
   readonly revocations: Revocations
-  readonly usage: Usage
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -39,29 +48,62 @@ interface Ports {
 
 /** Creates the renewer; nothing happens before `start`. */
 export function createRenewer(ports: Ports): Renewer {
-  const { store, revocations, clock, log } = ports
-  let round: Promise<void> = Promise.resolve()
+  const { store, providers, revocations, clock, log } = ports
+  const renewals = createLanes<ConnectionRow>(
+    provider => (providers.has(provider) ? providers.get(provider).provider.limits.concurrency : 1),
+    row => observed(row, () => renewOne(ports, row)),
+  )
+  const endings = createLanes<RevocationRow>(
+    () => REVOCATIONS_AT_ONCE,
+    entry => observed(entry, () => revocations.settle(entry)),
+  )
+  let look: Promise<void> = Promise.resolve()
   let cancel: (() => void) | undefined
   let stopped = true
+  let recovered = false
+  let storeError: unknown
   let trouble: string | undefined
 
-  async function tick(first: boolean): Promise<void> {
+  /** Trouble with one connection is not trouble with the others, unless it is the store's. */
+  async function observed(about: ConnectionName, work: () => Promise<unknown>): Promise<void> {
     try {
-      if (first) await renewAll(ports, await store.listInterruptedAttempts(BATCH_MAX))
-      await renewAll(ports, await store.listDueConnections(clock.now(), BATCH_MAX))
-      await revocations.runDue()
-      trouble = undefined
+      await work()
     } catch (error) {
-      trouble = 'the store cannot be used'
-      log.error('A renewal round failed', { error })
+      const { provider, account } = about
+      // The next look reports the store, once for all of them.
+      if (isStoreTrouble(error)) storeError = error
+      else log.error('Background work on a connection failed', { provider, account, error })
     }
+  }
+
+  function renew(rows: readonly ConnectionRow[]): void {
+    if (stopped) return
+    for (const row of rows) renewals.add(row.provider, row.id, row)
+  }
+
+  async function tick(): Promise<void> {
+    try {
+      if (!recovered) renew(await store.listInterruptedAttempts(INTERRUPTED_MAX))
+      recovered = true
+      // Those at work are still listed: beside them there is room for others.
+      const room = (working: number) => Math.min(BATCH_MAX + working, LOOK_MAX)
+      renew(await store.listDueConnections(clock.now(), room(renewals.size())))
+      const due = await store.listDueRevocations(clock.now(), room(endings.size()))
+      if (!stopped) for (const entry of due) endings.add(entry.provider, entry.id, entry)
+    } catch (error) {
+      storeError = error
+    }
+    trouble = storeError === undefined ? undefined : 'the store cannot be used'
+    if (storeError !== undefined)
+      log.error('The store cannot be used, so renewals wait', { error: storeError })
+    storeError = undefined
     plan()
   }
 
   function plan(): void {
     if (stopped) return
     cancel = clock.schedule(TICK_MS, () => {
-      round = tick(false)
+      look = tick()
     })
   }
 
@@ -70,55 +112,56 @@ export function createRenewer(ports: Ports): Renewer {
     start() {
       if (!stopped) return
       stopped = false
-      round = tick(true)
+      look = tick()
     },
     async stop() {
       stopped = true
       cancel?.()
-      await round
+      await Promise.all([look, renewals.stop(), endings.stop()])
     },
   }
 }
 
-/** Renews what is due, no more at once per provider than its limit allows. */
-async function renewAll(ports: Ports, rows: readonly ConnectionRow[]): Promise<void> {
-  const byProvider = Map.groupBy(rows, row => row.provider)
-  await Promise.all(
-    [...byProvider].map(async ([id, due]) => {
-      if (!ports.providers.has(id)) return
-      const handle = ports.providers.get(id)
-      const queue = due.values()
-      const workers = Array.from({ length: handle.provider.limits.concurrency }, async () => {
-        for (const name of queue) await renewOne(ports, handle, name)
-      })
-      await Promise.all(workers)
-    }),
+function isStoreTrouble(error: unknown): boolean {
+  return (
+    error instanceof StoreError || (error instanceof BrokerError && error.reason === 'BROKER_UNAVAILABLE')
   )
 }
 
-async function renewOne(ports: Ports, handle: ProviderHandle, name: ConnectionName): Promise<void> {
+async function renewOne(ports: Ports, listed: ConnectionRow): Promise<void> {
+  const { connections, providers, clock, random } = ports
+  const later = clock.now() + POSTPONE_MS
+  if (!providers.has(listed.provider)) return reschedule(ports, listed, later)
   // What is in memory is newer than the list.
-  const connection = await ports.connections.load(name)
-  if (connection?.tokens === undefined) return
-  const { row } = connection
-  const { refresh } = handle.client.written
-  const now = ports.clock.now()
-  // What was due by an older use may not be due any more.
-  const due = nextRefresh(
-    refresh,
-    { ...row, lastUsedAt: ports.usage.lastUsed(row), hasRefreshToken: row.sealedRefreshToken !== undefined },
-    now,
-    0,
-  )
+  const connection = await connections.load(listed)
+  if (connection === null) return
+  const { row, tokens } = connection
+  if (tokens === undefined) return reschedule(ports, row, later)
+  // While it waited for its turn, somebody else may have refreshed it, or tried to.
+  if (row.attemptId === undefined && (row.nextRefreshAt ?? later) > clock.now()) return
+
+  const { refresh } = providers.get(row.provider).client.written
+  const hasRefreshToken = row.sealedRefreshToken !== undefined
+  const input = { ...row, lastUsedAt: row.lastUsedAt ?? row.connectTime, hasRefreshToken }
   const mustTry = row.attemptId !== undefined || row.lastError !== undefined
-  if (!mustTry && (due === undefined || due > now)) {
-    const { id, grantEpoch, counter } = row
-    const stored = await ports.store.enrichConnection(
-      { id, grantEpoch, counter },
-      { nextRefreshAt: due ?? null },
-    )
-    if (stored !== undefined) ports.connections.put(stored)
-    return
+  // What was due by an older use may not be due any more, even with all the jitter there is.
+  const earliest = nextRefresh(refresh, input, clock.now(), 1)
+  if (!mustTry && (earliest === undefined || earliest > clock.now())) {
+    return reschedule(ports, row, nextRefresh(refresh, input, clock.now(), random.fraction()))
   }
-  await ports.refresher.refresh(connection)
+  const outcome = await ports.refresher.refresh(connection)
+  const { nextRefreshAt } = outcome.connection.row
+  const isStillDue = !outcome.ok && nextRefreshAt !== undefined && nextRefreshAt <= clock.now()
+  if (!isStillDue) return
+  const { retryAfterMs = POSTPONE_MS } = outcome.error.details
+  return reschedule(ports, outcome.connection.row, clock.now() + retryAfterMs)
+}
+
+async function reschedule(
+  { store, connections }: Ports,
+  { id, grantEpoch, counter }: ConnectionRow,
+  at: number | undefined,
+): Promise<void> {
+  const stored = await store.enrichConnection({ id, grantEpoch, counter }, { nextRefreshAt: at ?? null })
+  if (stored !== undefined) connections.put(stored)
 }

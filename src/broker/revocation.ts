@@ -14,8 +14,8 @@ const LIFE_MS = 86_400_000
 /** Retries back off from a second to an hour. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 3_600_000
-/** How many revocations one round works on. */
-const ROUND_MAX = 50
+/** The first try is made at once; a later one is for a process that died over it. Longer than any request. */
+const SECOND_TRY_MS = 90_000
 
 /** Revokes tokens at their provider: durable first, then tried until it is confirmed or its day is over. */
 export interface Revocations {
@@ -23,10 +23,13 @@ export interface Revocations {
   file(row: ConnectionRow, tokens: OpenTokens): RevocationRow
   /** Tries a stored entry once and settles it in the store. */
   attempt(entry: RevocationRow): Promise<Revocation>
-  /** Tries tokens that were never stored, once, forgetting them whatever comes of it. */
+  /**
+   * Tries tokens that were never stored, once, forgetting them whatever comes of it. Where a revocation ends
+   * everything of its account, and that is connected, they are left alone.
+   */
   abandon(handle: ProviderHandle, row: RevocationTarget, tokens: RevocableTokens): Promise<void>
-  /** Tries what is due. */
-  runDue(): Promise<void>
+  /** Tries an entry that is due, or gives it up after its day. */
+  settle(entry: RevocationRow): Promise<void>
 }
 
 /** Whose tokens they are, for the definition's templates. */
@@ -74,26 +77,36 @@ export function createRevocations(ports: Ports): Revocations {
     return tokens === undefined ? 'UNSUPPORTED' : revoke(handle, entry, tokens, found.value.operations.revoke)
   }
 
+  /** An account that nobody named may be any that is connected. */
+  async function isConnected(provider: string, providerAccountId: string): Promise<boolean> {
+    if (providerAccountId === '') return true
+    return (await store.listSharedConnections(provider, providerAccountId)).length > 0
+  }
+
   return {
     attempt,
     file: (row, tokens) => fileEntry(keyring, random, clock.now(), row, tokens),
     async abandon(handle, row, tokens) {
       const found = await handle.client.definition()
       const operation = found.ok ? found.value.operations.revoke : undefined
-      const outcome = await revoke(handle, row, tokens, operation)
-      log.warn('Revoked tokens that have no connection', { provider: handle.provider.id, outcome })
-    },
-    async runDue() {
-      const now = clock.now()
-      for (const entry of await store.listDueRevocations(now, ROUND_MAX)) {
-        if (now < entry.expiresAt) {
-          await attempt(entry)
-        } else {
-          const { provider, account } = entry
-          log.error('Gave up a revocation: its tokens live until they expire', { provider, account })
-          await store.removeRevocation(entry.id)
-        }
+      const provider = handle.provider.id
+      if (operation?.revokes === 'account' && (await isConnected(provider, row.providerAccountId))) {
+        log.warn('Left tokens that have no connection: revoking them would end one that is kept', {
+          provider,
+        })
+        return
       }
+      const outcome = await revoke(handle, row, tokens, operation)
+      log.warn('Revoked tokens that have no connection', { provider, outcome })
+    },
+    async settle(entry) {
+      if (clock.now() < entry.expiresAt) {
+        await attempt(entry)
+        return
+      }
+      const { provider, account } = entry
+      log.error('Gave up a revocation: its tokens live until they expire', { provider, account })
+      await store.removeRevocation(entry.id)
     },
   }
 }
@@ -123,7 +136,7 @@ function fileEntry(
     attributes: row.attributes,
     createdAt: now,
     expiresAt: now + LIFE_MS,
-    nextTryAt: now + RETRY_MIN_MS,
+    nextTryAt: now + SECOND_TRY_MS,
     tries: 0,
   }
   return {

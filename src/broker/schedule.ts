@@ -6,6 +6,9 @@ export const USED_WITHIN_MS = 7 * 86_400_000
 /** Renewals are spread over this share of the margin, so that tokens of one moment do not renew in one. */
 const JITTER_SHARE = 0.2
 
+/** A refresh token that is about to end is not worth a refresh more often than that. */
+const KEEP_ALIVE_MIN_MS = 60_000
+
 /** What decides when a connection is refreshed next. Times are milliseconds since the epoch. */
 export interface ScheduleInput {
   readonly obtainedAt: number
@@ -59,8 +62,9 @@ function keepAliveTime(
   fraction: number,
 ): number | undefined {
   const stated = keep_alive === undefined ? undefined : obtainedAt + keep_alive * (1 - 0.1 * fraction)
-  const halfLife =
-    refreshExpiresAt === undefined ? undefined : obtainedAt + (refreshExpiresAt - obtainedAt) / 2
+  const half = refreshExpiresAt === undefined ? undefined : (refreshExpiresAt - obtainedAt) / 2
+  // An end that refreshes do not move comes nearer: its halves would become a loop.
+  const halfLife = half === undefined || half < KEEP_ALIVE_MIN_MS ? undefined : obtainedAt + half
   const times = [stated, halfLife].filter(time => time !== undefined)
   return times.length === 0 ? undefined : Math.round(Math.min(...times))
 }

@@ -1,7 +1,7 @@
 import type { Definition } from '../providers/definition.ts'
 import type { AccessToken, Presentation } from './broker.ts'
 import type { Connection, OpenTokens } from './connection.ts'
-import type { ProviderHandle } from './providers.ts'
+import { fillVariables, type ProviderHandle } from './providers.ts'
 
 /** The answer for a connection's token. */
 export function accessTokenOf(handle: ProviderHandle, { row }: Connection, tokens: OpenTokens): AccessToken {
@@ -48,12 +48,11 @@ export function staticTokenOf(
 }
 
 function presentationOf({ present }: Definition, values: Readonly<Record<string, string>>): Presentation {
-  const fillIn = (template: string) => template.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '')
-  const headers = Object.entries(present.headers).map(([name, value]) => [name, fillIn(value)])
+  const headers = Object.entries(present.headers).map(([name, value]) => [name, fillVariables(value, values)])
   return {
     headerName: present.header,
     valuePrefix: present.prefix,
     headers: Object.fromEntries(headers),
-    baseUrl: present.base_url === undefined ? '' : fillIn(present.base_url),
+    baseUrl: present.base_url === undefined ? '' : fillVariables(present.base_url, values),
   }
 }

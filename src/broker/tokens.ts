@@ -45,6 +45,8 @@ export async function getAccessToken(ports: TokenPorts, request: TokenRequest): 
     (await ports.clientCredentials.connect(handle, request))
   if (connection === null) return releaseStatic(ports, handle, request)
   const usable = await usableConnection(ports, handle, connection, request)
+  // A refresh or a new consent may have brought fewer scopes.
+  requireScopes(handle, usable.row, request.requiredScopes)
   return release(ports, handle, usable, request)
 }
 
@@ -58,7 +60,7 @@ async function usableConnection(
   const { row } = connection
   if (connection.tokens === undefined) throw unreadable(row, connection.unreadable)
   requireScopes(handle, row, request.requiredScopes)
-  if (request.rejectedVersion === row.version) return replaceRejected(ports, connection, request)
+  if (request.rejectedVersion === row.version) return replaceRejected(ports, handle, connection, request)
 
   const left = lifetimeLeft(connection, ports.clock)
   const lifetime = lifetimeOf(row) ?? Number.POSITIVE_INFINITY
@@ -70,7 +72,8 @@ async function usableConnection(
       renewBehind(ports, connection)
       return connection
     case 'wait':
-      if ((request.minTtlMs ?? 0) > lifetime) throw minTtlUnreachable(handle, row, lifetime)
+      // A token has lived for the length of a request when it arrives.
+      if ((request.minTtlMs ?? 0) >= lifetime) throw minTtlUnreachable(handle, row, lifetime)
       return refreshed(ports, handle, connection, request)
   }
 }
@@ -88,12 +91,13 @@ function canRefresh(ports: TokenPorts, { row, tokens }: Connection): boolean {
 
 async function replaceRejected(
   ports: TokenPorts,
+  handle: ProviderHandle,
   connection: Connection,
   request: TokenRequest,
 ): Promise<Connection> {
-  const { row } = connection
-  if (!canRefresh(ports, connection)) throw noRefreshToken(row)
-  if (!ports.refresher.isRefreshing(row.id)) ports.rejections.admit(row.id)
+  const { id } = connection.row
+  requireRefreshable(ports, handle, connection)
+  if (!ports.refresher.isRefreshing(id)) ports.rejections.admit(id)
   const outcome = await wait(ports, connection, request)
   if (outcome.ok) return outcome.connection
   throw outcome.error
@@ -105,15 +109,23 @@ async function refreshed(
   connection: Connection,
   request: TokenRequest,
 ): Promise<Connection> {
+  requireRefreshable(ports, handle, connection)
+  const outcome = await wait(ports, connection, request)
+  if (stillGood(ports, outcome.connection, request)) return outcome.connection
+  if (!outcome.ok) throw outcome.error
+  if (request.minTtlMs === undefined) return outcome.connection
+  throw minTtlUnreachable(handle, outcome.connection.row, lifetimeOf(outcome.connection.row) ?? 0)
+}
+
+/** Throws where a refresh would bring nothing now: the grant is dead, it has just failed, or there is no means. */
+function requireRefreshable(ports: TokenPorts, handle: ProviderHandle, connection: Connection): void {
   const { row } = connection
   const now = ports.clock.now()
-  const left = lifetimeLeft(connection, ports.clock)
   if (row.state === 'REAUTH_REQUIRED' || isHeldOff(row, now)) throw lastErrorOf(handle, connection, now)
-  if (!canRefresh(ports, connection) && left !== undefined && left > 0) throw noRefreshToken(row)
-  const outcome = await wait(ports, connection, request)
-  if (outcome.ok) return outcome.connection
-  if (stillGood(ports, outcome.connection, request)) return outcome.connection
-  throw outcome.error
+  const left = lifetimeLeft(connection, ports.clock)
+  const isAlive = left === undefined || left > 0
+  // Without means an expired token is the end of the connection, which the refresh records.
+  if (isAlive && !canRefresh(ports, connection)) throw noRefreshToken(row)
 }
 
 function stillGood(ports: TokenPorts, connection: Connection, request: TokenRequest): boolean {

@@ -1,5 +1,6 @@
 import type { Store } from '../store/store.ts'
 import type { Connection } from './connection.ts'
+import type { Connections } from './connections.ts'
 import type { Clock, Log } from './ports.ts'
 
 /** When connections were last used is written in batches this often, never while a caller waits. */
@@ -8,14 +9,12 @@ const WRITE_INTERVAL_MS = 60_000
 /** Remembers when connections were last used. */
 export interface Usage {
   touch(connection: Connection): void
-  /** Milliseconds since the epoch; what is stored if there is nothing newer in memory. */
-  lastUsed(row: Connection['row']): number
   /** Writes what is not stored yet. */
   flush(): Promise<void>
 }
 
-/** Creates the usage over one store. */
-export function createUsage(store: Store, clock: Clock, log: Log): Usage {
+/** Creates the usage of the connections of one store. */
+export function createUsage(store: Store, connections: Connections, clock: Clock, log: Log): Usage {
   let unwritten = new Map<string, number>()
   let planned = false
 
@@ -33,9 +32,10 @@ export function createUsage(store: Store, clock: Clock, log: Log): Usage {
 
   return {
     flush,
-    lastUsed: row => unwritten.get(row.id) ?? row.lastUsedAt ?? row.connectTime,
-    touch({ row }) {
-      unwritten.set(row.id, clock.now())
+    touch(connection) {
+      const now = clock.now()
+      connections.touch(connection, now)
+      unwritten.set(connection.row.id, now)
       if (planned) return
       planned = true
       clock.schedule(WRITE_INTERVAL_MS, () => void flush())

@@ -41,14 +41,32 @@ type Close = () => void | Promise<void>
  */
 export async function startBroker(config: Config, log: Log): Promise<RunningBroker> {
   const closers: Close[] = []
-  const stop = async () => {
-    for (const close of closers.splice(0).reverse()) await close()
-  }
+  const stop = () => stopAll(closers, log)
   try {
     return { ...(await start(config, log, close => closers.push(close))), stop }
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Longer than everything that a stop waits for; only keeps the process alive, ends nothing. */
+const STOP_MS_MAX = 120_000
+
+/** The last opened is closed first; one that fails does not keep the others open. */
+async function stopAll(closers: Close[], log: Log): Promise<void> {
+  // The timers of the broker do not keep the process alive, and what they wait for may be a token to be stored.
+  const alive = setTimeout(() => {}, STOP_MS_MAX)
+  try {
+    for (const close of closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        log.error('Could not stop cleanly', { error })
+      }
+    }
+  } finally {
+    clearTimeout(alive)
   }
 }
 

@@ -17,12 +17,14 @@ export interface Collector {
 export function collect(host: string): Collector {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>()
   let controller: Dispatcher.DispatchController | undefined
+  let failure: HttpError | undefined
   let status = 0
   let headers: Record<string, string> = {}
   let bytes = 0
   const chunks: Buffer[] = []
 
   function fail(error: HttpError): void {
+    failure = error
     reject(error)
     controller?.abort(error)
   }
@@ -30,6 +32,8 @@ export function collect(host: string): Collector {
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       controller = started
+      // Whoever was told that nothing was sent must not be made a liar by a connection that comes late.
+      if (failure !== undefined) started.abort(failure)
     },
     onResponseStart(_controller, statusCode, incoming) {
       status = statusCode
@@ -47,9 +51,9 @@ export function collect(host: string): Collector {
       resolve({ status, headers, body: new Secret(Buffer.concat(chunks).toString('utf8')) })
     },
     onResponseError(_controller, error) {
-      const failure = controller === undefined ? 'not_sent' : 'no_answer'
-      const what = failure === 'not_sent' ? `cannot reach ${host}` : `${host} did not answer completely`
-      reject(new HttpError(failure, `${what} (${codeOf(error)})`, { cause: error }))
+      const kind = controller === undefined ? 'not_sent' : 'no_answer'
+      const what = kind === 'not_sent' ? `cannot reach ${host}` : `${host} did not answer completely`
+      reject(new HttpError(kind, `${what} (${codeOf(error)})`, { cause: error }))
     },
   }
 

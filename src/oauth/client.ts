@@ -216,11 +216,18 @@ function unsupported(name: OperationName): Failure {
 }
 
 function failureOf(error: unknown): Failure {
-  const base = { providerCode: '', message: error instanceof Error ? error.message : 'unexpected failure' }
+  const base = { providerCode: '', message: error instanceof Error ? error.message : '' }
   if (error instanceof HttpError) {
     const sent = error.failure !== 'not_sent'
     return { ...base, class: sent ? 'retry' : 'not_sent', outcomeUnknown: sent }
   }
   if (error instanceof TemplateError) return { ...base, class: 'connection', outcomeUnknown: false }
-  throw error
+  // A URL or header that cannot be sent, or a mistake of ours. Its own message may quote the request.
+  const name = error instanceof Error ? error.name : typeof error
+  return {
+    ...base,
+    class: 'retry',
+    outcomeUnknown: true,
+    message: `the request ended unexpectedly (${name})`,
+  }
 }

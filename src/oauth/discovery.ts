@@ -59,7 +59,7 @@ async function readMetadata(
   http: Http,
 ): Promise<Result<Definition>> {
   const issuer = new URL(definition.issuer ?? '')
-  let last: Failure | undefined
+  const failures: Failure[] = []
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     try {
       const response = await oauth.discoveryRequest(issuer, {
@@ -70,10 +70,12 @@ async function readMetadata(
       })
       return success(withMetadata(definition, await oauth.processDiscoveryResponse(issuer, response)))
     } catch (error) {
-      last = discoveryFailure(issuer, error)
+      failures.push(discoveryFailure(issuer, error))
     }
   }
-  return failed(last ?? discoveryFailure(issuer, undefined))
+  // An outage at one place says more than an absence at the other.
+  const outage = failures.find(failure => failure.class !== 'client')
+  return failed(outage ?? discoveryFailure(issuer, undefined))
 }
 
 async function fetchThrough(http: Http, url: string, ca: string | undefined): Promise<Response> {
@@ -81,19 +83,19 @@ async function fetchThrough(http: Http, url: string, ca: string | undefined): Pr
     { method: 'GET', url: new Secret(url), headers: { accept: 'application/json' } },
     { ca },
   )
+  if (status >= 500 || status === 429) throw new MetadataOutage(`${new URL(url).host} answered ${status}`)
   return new Response(status === 204 || status === 304 ? null : body.expose(), { status, headers })
 }
 
+/** The metadata cannot be had now, which says nothing about the configuration. */
+class MetadataOutage extends Error {}
+
 function discoveryFailure(issuer: URL, error: unknown): Failure {
-  const unreachable = error instanceof HttpError
-  return {
-    class: unreachable ? 'not_sent' : 'client',
-    outcomeUnknown: false,
-    providerCode: '',
-    message: unreachable
-      ? error.message
-      : `the issuer ${issuer.host} has no usable metadata; check the issuer, or write its URLs into the definition`,
-  }
+  const base = { outcomeUnknown: false, providerCode: '' }
+  if (error instanceof HttpError) return { ...base, class: 'not_sent', message: error.message }
+  if (error instanceof MetadataOutage) return { ...base, class: 'retry', message: error.message }
+  const message = `the issuer ${issuer.host} has no usable metadata; check the issuer, or write its URLs into the definition`
+  return { ...base, class: 'client', message }
 }
 
 /** What the definition says wins over what the metadata says. */

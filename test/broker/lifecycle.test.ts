@@ -110,63 +110,6 @@ describe('disconnect()', () => {
   })
 })
 
-describe('renewal', () => {
-  it('renews ahead while the connection is in use', async () => {
-    const { connect, broker, clock, get } = await createWorld()
-    await connect()
-    broker.start()
-    await clock.advance(HOUR)
-    expect((await get()).accessToken.expose()).toBe('at-2')
-    await broker.stop()
-  })
-
-  it('stops renewing a connection that nobody has used for a week', async () => {
-    const { connect, broker, clock, server } = await createWorld()
-    server.lifetime = 86_400
-    await connect()
-    broker.start()
-    const day = async () => {
-      clock.jump(86_400_000)
-      await clock.advance(1_000)
-    }
-    for (let days = 0; days < 7; days++) await day()
-    const sent = server.http.sent.length
-    expect(sent).toBeGreaterThan(5)
-    for (let days = 0; days < 3; days++) await day()
-    expect(server.http.sent).toHaveLength(sent)
-    await broker.stop()
-  })
-
-  it('settles what a crash interrupted before anything else', async () => {
-    const { connect, boot, clock, store, name, server } = await createWorld()
-    await connect()
-    const row = await store.findConnection('acme', '')
-    if (row === undefined) throw new Error('not connected')
-    const { id, grantEpoch, counter } = row
-    const attempt = { id, grantEpoch, counter, attemptId: 'lost', now: clock.now() }
-    await store.beginAttempt({ ...attempt, leaseOwner: 'local', leaseUntil: clock.now() })
-    const restarted = boot()
-    expect((await restarted.getStatus({ ...name, verify: false })).outcomeUnknownSince).toBeDefined()
-    restarted.start()
-    await clock.advance(1)
-    expect((await restarted.getStatus({ ...name, verify: false })).outcomeUnknownSince).toBeUndefined()
-    expect(server.current()).toBe('rt-2')
-    await restarted.stop()
-  })
-
-  it('asks for consent again when a token expires that cannot be renewed', async () => {
-    const { connect, broker, clock, server, status } = await createWorld({
-      definition: { answer: { refresh_token: '/none', provider_account_id: '/account' } },
-    })
-    await connect()
-    broker.start()
-    await clock.advance(HOUR + 1_000)
-    expect(await status()).toMatchObject({ state: 'REAUTH_REQUIRED' })
-    expect(server.http.sent).toHaveLength(1)
-    await broker.stop()
-  })
-})
-
 describe('getStatus()', () => {
   it('verifies on demand and changes nothing', async () => {
     const verify_url = 'https://as.example/token'

@@ -44,4 +44,9 @@ describe('nextRefresh()', () => {
   it('never looks at a token without end that needs no keep-alive', () => {
     expect(nextRefresh(refresh({}), { ...token, expiresAt: undefined }, 0, 0)).toBeUndefined()
   })
+
+  it('is not hurried by a refresh token whose stated end is past or near', () => {
+    expect(nextRefresh(refresh({}), { ...token, refreshExpiresAt: -1 }, 0, 0)).toBe(27 * DAY)
+    expect(nextRefresh(refresh({}), { ...token, refreshExpiresAt: 2_000 }, 0, 0)).toBe(27 * DAY)
+  })
 })

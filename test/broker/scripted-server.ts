@@ -31,7 +31,8 @@ export function createScriptedServer(): ScriptedServer {
     const form = new URLSearchParams(request.body)
     if (request.url.endsWith('/revoke')) {
       const scripted = server.script.shift()
-      if (scripted !== undefined && !(scripted instanceof Promise)) return scripted
+      if (scripted instanceof Promise) await scripted
+      else if (scripted !== undefined) return scripted
       server.revoked.push(form.get('token') ?? '')
       return { status: 200 }
     }

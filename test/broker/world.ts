@@ -77,7 +77,6 @@ export async function createWorld(options: WorldOptions = {}) {
   return { broker, boot, clock, server, store, releases, audit, ...conversation(broker) }
 }
 
-
 let sequence = 0
 
 /** Different bytes each time, the same in each run of a test file. */

@@ -1,42 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HttpError } from '../../src/egress/http.ts'
-import { createOAuthClient } from '../../src/oauth/client.ts'
-import { createDefinitionSource } from '../../src/oauth/discovery.ts'
-import type { Provider } from '../../src/providers/provider.ts'
-import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { Secret } from '../../src/secret.ts'
-import { createFakeHttp, type WireAnswer, type WireRequest } from './fake-http.ts'
-
-const NOW = Date.UTC(2026, 0, 1)
-const plain = { token_url: 'https://as.example/token', revoke_url: 'https://as.example/revoke' }
-
-function provider(definition: object | string, over: Partial<Provider> = {}): Provider {
-  return {
-    id: 'acme',
-    definition: resolveDefinition(definition as never, 'acme'),
-    environment: 'production',
-    clientId: 'the client',
-    clientSecrets: [new Secret('s:cret')],
-    scopes: ['a', 'b'],
-    redirectPath: '/cb',
-    redirectUri: 'https://broker.example/cb',
-    limits: { concurrency: 1, perSecond: 1 },
-    missingScopes: 'report',
-    variables: {},
-    ...over,
-  }
-}
-
-function client(
-  definition: object | string,
-  answer: (request: WireRequest) => WireAnswer | Error,
-  over: Partial<Provider> = {},
-) {
-  const http = createFakeHttp(answer)
-  const configured = provider(definition, over)
-  const now = () => NOW
-  return { http, ...createOAuthClient(configured, createDefinitionSource(configured, http, now), http, now) }
-}
+import { client, NOW, plain } from './client-under-test.ts'
 
 const tokens = {
   access_token: 'at',
@@ -141,6 +106,12 @@ describe('refresh()', () => {
     expect(result).toMatchObject({ ok: false, failure: { class: expected, outcomeUnknown } })
   })
 
+  it('fails without a word of the request where it cannot be made', async () => {
+    const result = await client(plain, () => new TypeError('canary')).refresh(refreshInput)
+    expect(result).toMatchObject({ ok: false, failure: { class: 'retry', outcomeUnknown: true } })
+    expect(JSON.stringify(result)).not.toContain('canary')
+  })
+
   it('follows the rules of the definition in their order before the standard', async () => {
     const rule = (code: number, verdict: string) => ({ http: 401, at: '/code', equals: code, class: verdict })
     const definition = { ...plain, errors: [rule(283, 'reauthorize'), rule(2, 'client')] }
@@ -219,56 +190,5 @@ describe('verify()', () => {
     const result = await verify({ accessToken: new Secret('at'), variables: {} })
     expect(JSON.stringify(http.sent)).not.toContain('client')
     expect(result).toMatchObject({ failure: { class: 'reauthorize' } })
-  })
-})
-
-describe('definition()', () => {
-  const metadata = (issuer: string) => ({
-    issuer,
-    authorization_endpoint: `${issuer}/authorize`,
-    token_endpoint: `${issuer}/token`,
-    userinfo_endpoint: `${issuer}/me`,
-    authorization_response_iss_parameter_supported: true,
-  })
-  const json = { 'content-type': 'application/json' }
-
-  it('falls back from OpenID to RFC 8414 metadata and asks once', async () => {
-    const issuer = 'https://as.example'
-    const found = client({ issuer }, ({ url }) =>
-      url.endsWith('/oauth-authorization-server')
-        ? { status: 200, body: metadata(issuer), headers: json }
-        : { status: 404 },
-    )
-    const result = await found.definition()
-    await found.definition()
-    expect(found.http.sent).toHaveLength(2)
-    expect(result).toMatchObject({
-      value: {
-        callback: { iss_required: true },
-        authorize: { url: 'https://as.example/authorize', pkce: 's256' },
-        operations: {
-          refresh: { url: 'https://as.example/token' },
-          verify: { url: 'https://as.example/me' },
-        },
-      },
-    })
-  })
-
-  it('refuses metadata of another issuer', async () => {
-    const found = client({ issuer: 'https://as.example' }, () => ({
-      status: 200,
-      body: metadata('https://evil.example'),
-      headers: json,
-    }))
-    expect(await found.definition()).toMatchObject({ ok: false, failure: { class: 'client' } })
-  })
-
-  it('aims every URL at endpoints_base, path kept', async () => {
-    const found = client('pinterest', () => ({ status: 200 }), {
-      endpointsBase: 'http://127.0.0.1:1/pinterest',
-    })
-    expect(found.written.authorize.url).toBe('http://127.0.0.1:1/pinterest/oauth/')
-    expect(found.written.operations.refresh?.url).toBe('http://127.0.0.1:1/pinterest/v5/oauth/token')
-    expect(found.written.present.base_url).toBe('http://127.0.0.1:1/pinterest')
   })
 })
