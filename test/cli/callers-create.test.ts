@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { systemConfigParts } from '../../src/config/system.ts'
+import { tempFolder } from '../temp-folder.ts'
 import { NOW, runCli } from './run-cli.ts'
 
 const DAY_MS = 86_400_000
 
 /** What `serve` reads of the lines that the command printed for `callers:`. */
 async function loadBack(lines: string) {
-  const file = join(mkdtempSync(join(tmpdir(), 'token-broker-callers-')), 'broker.yaml')
+  const file = join(tempFolder('callers'), 'broker.yaml')
   writeFileSync(file, `callers:\n${lines}\n`)
   const { callers } = await loadConfig({ ...systemConfigParts(file), env: {} })
   return callers

@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { tempFolder } from '../temp-folder.ts'
 import { runCli } from './run-cli.ts'
 
 const SECRET = 'shh-THE-CLIENT-SECRET'
@@ -26,7 +26,7 @@ callers:
 `
 
 function check(text: string, ...argv: readonly string[]) {
-  const file = join(mkdtempSync(join(tmpdir(), 'token-broker-config-')), 'broker.yaml')
+  const file = join(tempFolder('config'), 'broker.yaml')
   writeFileSync(file, text)
   const env = { APP_SECRET: SECRET }
   return runCli(['config', 'check', '--config', file, ...argv], { env }).then(result => ({ ...result, file }))

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type handleUnaryCall,
@@ -21,6 +20,7 @@ import {
   type TokenBrokerServiceServer,
   TokenBrokerServiceService,
 } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { tempFolder } from '../temp-folder.ts'
 
 /** The request and the response of each unary method, by the name of the generated code. */
 type Methods = Pick<
@@ -72,7 +72,7 @@ export async function startFakeBroker(
 
 /** A token file as the broker leaves it in its data directory. */
 export function writeToken(): { readonly file: string; readonly token: string } {
-  const file = join(mkdtempSync(join(tmpdir(), 'token-broker-cli-')), 'operator.token')
+  const file = join(tempFolder('cli'), 'operator.token')
   const token = createCallerToken(randomBytes).token.expose()
   writeFileSync(file, `${token}\n`, { mode: 0o600 })
   return { file, token }

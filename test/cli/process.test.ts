@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { status as grpcStatus } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Consent, ConsentState } from '../../src/gen/tokenbroker/v1/admin.ts'
+import { tempFolder } from '../temp-folder.ts'
 import { type Answers, type FakeBroker, refusal, startFakeBroker } from './fake-server.ts'
 import { ACCESS_TOKEN, statusOf, tokenOf } from './messages.ts'
 import { MAIN, runProcess } from './run-process.ts'
@@ -55,14 +55,14 @@ describe('the exit code of the process', () => {
   })
 
   it('is 78 where no broker ever ran, and says which file is looked for', async () => {
-    const cwd = mkdtempSync(join(tmpdir(), 'token-broker-empty-'))
+    const cwd = tempFolder('empty')
     const result = await runProcess(['list'], { cwd })
     expect(result.exitCode).toBe(78)
     expect(result.stderr).toContain(join(cwd, 'data/operator.token'))
   })
 
   it('is 78 for a broken ./broker.yaml', async () => {
-    const cwd = mkdtempSync(join(tmpdir(), 'token-broker-broken-'))
+    const cwd = tempFolder('broken')
     writeFileSync(join(cwd, 'broker.yaml'), 'providerz: {}\n')
     const result = await runProcess(['config', 'check'], { cwd })
     expect(result.exitCode).toBe(78)

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { systemConfigParts } from '../../src/config/system.ts'
+import { tempFolder } from '../temp-folder.ts'
 import { runCli } from './run-cli.ts'
 import { runProcess } from './run-process.ts'
 
@@ -43,7 +43,7 @@ describe('sandbox', () => {
     })
     expect(exitCode).toBe(0)
     const origin = /answers at (http:\/\/127\.0\.0\.1:\d+)\./.exec(stdout)?.[1]
-    const file = join(mkdtempSync(join(tmpdir(), 'token-broker-sandbox-')), 'broker.yaml')
+    const file = join(tempFolder('sandbox'), 'broker.yaml')
     writeFileSync(file, /^providers:\n( .*\n)+/m.exec(stdout)?.[0] ?? '')
     const { providers } = await loadConfig({ ...systemConfigParts(file) })
     expect(providers.get('pinterest')).toMatchObject({
