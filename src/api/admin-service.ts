@@ -13,6 +13,7 @@ import { anywhere, mayKnowProvider, onConnection } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { connectionListToProto, consentLinkToProto, consentToProto, providerToProto } from './conversion.ts'
 import { notImplemented, type Procedures, rpc } from './handler.ts'
+import { importRequestFromProto, importToProto } from './import-request.ts'
 import { SEND_BYTES_MAX } from './limits.ts'
 import {
   connectionFaults,
@@ -52,7 +53,11 @@ export function createAdminProcedures(broker: Broker): Procedures<typeof AdminSe
       parse: listRequestFromProto,
       run: (request, { caller }) => listVisibleConnections(broker, request, caller),
     }),
-    importConnection: notImplemented(onConnection),
+    importConnection: rpc({
+      allows: onConnection,
+      parse: importRequestFromProto,
+      run: async request => importToProto(await broker.importConnection(request)),
+    }),
     listProviders: rpc({
       allows: anywhere,
       parse: () => undefined,

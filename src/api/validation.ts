@@ -18,8 +18,16 @@ const PAGE_TOKEN_CHARS_MAX = 1_024
 /** Seconds for which a token can be asked to live: no provider's answer can be planned further ahead. */
 const MIN_TTL_SECONDS_MAX = 24 * 60 * 60
 
+/** Characters of a token; the largest seen in the field are a few KiB. */
+const TOKEN_CHARS_MAX = 16 * 1024
+/** Attributes in one request, and bytes of the value of each. Definitions have one or two. */
+const ATTRIBUTES_MAX = 16
+const ATTRIBUTE_BYTES_MAX = 1_024
+
 const PROVIDER = /^[a-z][a-z0-9-]{0,62}$/
 const VARIABLE_NAME = /^[a-z][a-z0-9_]{0,62}$/
+/** RFC 6749 appendix A.12; a token with a space or a line break in it was pasted wrongly. */
+const TOKEN = /^[\x21-\x7e]+$/
 const OPAQUE = /^[A-Za-z0-9_-]+$/
 /** RFC 6749 section 3.3: `scope-token`. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
@@ -99,6 +107,23 @@ export function variablesFault(variables: Readonly<Record<string, string>>): Fau
   if (!entries.every(([name]) => VARIABLE_NAME.test(name)))
     return 'must have names of 1 to 63 of a-z, 0-9 and "_", beginning with a letter'
   return entries.map(([, value]) => nameFault(value)).find(fault => fault !== undefined)
+}
+
+/** Attributes of a connection; whether the definition knows them is the broker's to judge. */
+export function attributesFault(attributes: Readonly<Record<string, string>>): Fault {
+  const entries = Object.entries(attributes)
+  if (entries.length > ATTRIBUTES_MAX) return `must not be more than ${ATTRIBUTES_MAX}`
+  if (!entries.every(([name]) => VARIABLE_NAME.test(name)))
+    return 'must have names of 1 to 63 of a-z, 0-9 and "_", beginning with a letter'
+  const tooLong = entries.some(([, value]) => Buffer.byteLength(value) > ATTRIBUTE_BYTES_MAX)
+  return tooLong ? `must not have values longer than ${ATTRIBUTE_BYTES_MAX} bytes` : undefined
+}
+
+/** A token. The fault never quotes it. */
+export function tokenFault(token: string): Fault {
+  return token.length <= TOKEN_CHARS_MAX && TOKEN.test(token)
+    ? undefined
+    : `must be 1 to ${TOKEN_CHARS_MAX} visible ASCII characters, without spaces and line breaks`
 }
 
 /** A page size; 0 and too much are fine. */

@@ -17,6 +17,7 @@ export interface Broker {
 
   createConsentLink(request: ConsentLinkRequest): Promise<ConsentLink>
   getConsent(consentId: string): Promise<Consent>
+  importConnection(request: ImportRequest): Promise<Import>
   listConnections(request: ConnectionListRequest): Promise<ConnectionList>
   /** Ordered by id. */
   listProviders(): Promise<ProviderSummary[]>
@@ -154,6 +155,33 @@ export interface Consent extends ConnectionName {
   readonly status?: ConnectionStatus
   readonly createdAt: number
   readonly expiresAt: number
+}
+
+/** A grant that another system obtained. */
+export interface ImportRequest extends ConnectionName {
+  readonly credential: {
+    /** A `migration_token` is turned into a grant by the provider first. */
+    readonly kind: 'access_token' | 'migration_token'
+    readonly token: Secret
+  }
+  readonly refreshToken?: Secret
+  readonly expiresAt?: number
+  readonly refreshExpiresAt?: number
+  /** Empty = unknown. */
+  readonly scopes: readonly string[]
+  /** Empty = unknown. */
+  readonly providerAccountId: string
+  readonly variables: Readonly<Record<string, string>>
+  readonly attributes: Readonly<Record<string, string>>
+  readonly check: 'NONE' | 'VERIFY' | 'REFRESH'
+  readonly replace: boolean
+}
+
+export interface Import {
+  readonly outcome: 'IMPORTED' | 'ALREADY_THERE' | 'REFRESH_FAILED'
+  readonly status: ConnectionStatus
+  /** What to know or do beside, as a sentence; empty if nothing. */
+  readonly note: string
 }
 
 export interface ConnectionListRequest {

@@ -3,6 +3,9 @@ import { type Keyring, type SealContext, UnreadableError } from '../store/keyrin
 import type { ConnectionRow } from '../store/rows.ts'
 import type { Clock } from './ports.ts'
 
+/** When an imported token was obtained: nobody knows. */
+export const OBTAINED_UNKNOWN = 0
+
 /** A connection in memory: its row, and its tokens opened. */
 export interface Connection {
   readonly row: ConnectionRow
@@ -65,7 +68,10 @@ export function lifetimeLeft(connection: Connection, clock: Clock): number | und
   return Math.min(expiresAt - clock.now(), byMonotonic)
 }
 
-/** Milliseconds that the access token lived when it was new; `undefined` if it does not expire. */
-export function lifetimeOf(row: ConnectionRow): number | undefined {
-  return row.expiresAt === undefined ? undefined : row.expiresAt - row.obtainedAt
+/**
+ * Milliseconds that the access token lived when it was new; `undefined` if it does not expire, or if nobody knows
+ * because it was imported.
+ */
+export function lifetimeOf({ expiresAt, obtainedAt }: ConnectionRow): number | undefined {
+  return expiresAt === undefined || obtainedAt === OBTAINED_UNKNOWN ? undefined : expiresAt - obtainedAt
 }

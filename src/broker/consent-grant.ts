@@ -1,4 +1,4 @@
-import type { TokenAnswer, VerifiedFacts } from '../oauth/answer.ts'
+import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Definition } from '../providers/definition.ts'
 import type { Secret } from '../secret.ts'
 import type { ConnectionFacts, ConsentRow } from '../store/rows.ts'
@@ -6,9 +6,9 @@ import type { Connection } from './connection.ts'
 import type { ConsentError } from './consent-flow.ts'
 import type { ConsentPorts } from './consent-ports.ts'
 import { verifierContext } from './consent-start.ts'
-import { type ProviderHandle, tokenOriginOf } from './providers.ts'
-import { nextRefresh } from './schedule.ts'
-import { sealAnswer } from './seal-answer.ts'
+import { canVerify, verifiedFacts, withFacts } from './grant-facts.ts'
+import { firstRefresh, newGrant } from './new-grant.ts'
+import type { ProviderHandle } from './providers.ts'
 
 /** Exchanges the code and stores the grant; on any refusal the former grant stays as it was. */
 export async function connectGrant(
@@ -32,7 +32,7 @@ export async function connectGrant(
   const answer = { ...result.value, attributes: { ...callback.attributes, ...result.value.attributes } }
   const existing = await ports.connections.load(consent)
   const verifyFirst = mustVerifyFirst(handle, definition, consent, answer, existing)
-  const verifiedFirst = verifyFirst ? await verify(handle, definition, consent, answer) : undefined
+  const verifiedFirst = verifyFirst ? await verifiedFacts(handle, definition, consent, answer) : undefined
   const complete = withFacts(answer, verifiedFirst)
 
   const refusal =
@@ -83,37 +83,6 @@ function mustVerifyFirst(
   return Boolean(account) || Boolean(scopes)
 }
 
-function canVerify(definition: Definition, { scopes }: ConsentRow, answer: TokenAnswer): boolean {
-  const operation = definition.operations.verify
-  const needed = operation?.needs_scope
-  return operation?.url !== undefined && (needed === undefined || (answer.scopes ?? scopes).includes(needed))
-}
-
-async function verify(
-  { client }: ProviderHandle,
-  definition: Definition,
-  consent: ConsentRow,
-  answer: TokenAnswer,
-): Promise<VerifiedFacts | undefined> {
-  if (!canVerify(definition, consent, answer)) return undefined
-  const { variables } = consent
-  const { accessToken, attributes, providerAccountId } = answer
-  const result = await client.verify({ accessToken, variables, attributes, providerAccountId })
-  return result.ok ? result.value : undefined
-}
-
-function withFacts(answer: TokenAnswer, facts: VerifiedFacts | undefined): TokenAnswer {
-  const expiresAt = answer.expiresAt ?? facts?.expiresAt
-  return {
-    ...answer,
-    providerAccountId: answer.providerAccountId || (facts?.providerAccountId ?? ''),
-    providerAccountName: answer.providerAccountName || (facts?.providerAccountName ?? ''),
-    scopes: answer.scopes ?? facts?.scopes,
-    expiresAt,
-    expiry: answer.expiresAt === undefined && expiresAt !== undefined ? 'STATED' : answer.expiry,
-  }
-}
-
 function refusalOf(
   { provider }: ProviderHandle,
   consent: ConsentRow,
@@ -144,31 +113,8 @@ async function store(
   answer: TokenAnswer,
   existing: Connection | null,
 ) {
-  const now = ports.clock.now()
-  const variables = { ...handle.provider.variables, ...consent.variables }
-  const place = {
-    id: existing?.row.id ?? ports.random.token(16),
-    grantEpoch: (existing?.row.grantEpoch ?? 0) + 1,
-    tokenOrigin: tokenOriginOf(definition, variables),
-  }
-  const { of: lifetime, kind } = definition.refresh.refresh_lifetime ?? {}
-  const assumedEnd = lifetime === undefined ? undefined : answer.sentAt + lifetime
-  const refreshExpiresAt = answer.refreshToken && (answer.refreshExpiresAt ?? assumedEnd)
-  const grant = {
-    ...sealAnswer(place, answer, ports.keyring, ports.random),
-    ...place,
-    provider: consent.provider,
-    account: consent.account,
-    expected: existing && { id: existing.row.id, grantEpoch: existing.row.grantEpoch },
-    clientFingerprint: handle.clientFingerprint,
-    requestedScopes: consent.scopes,
-    variables: consent.variables,
-    refreshExpiresAt,
-    grantExpiresAt: kind === 'absolute' ? refreshExpiresAt : undefined,
-    connectTime: now,
-    nextRefreshAt: firstRefresh(ports, definition, { ...answer, refreshExpiresAt }, now),
-    cancelRevocations: definition.operations.revoke?.revokes === 'account',
-  }
+  const requestedScopes = consent.scopes
+  const grant = newGrant(ports, handle, definition, { ...consent, requestedScopes }, existing, answer)
   try {
     const stored = await ports.store.saveGrant(grant)
     return stored ?? superseded
@@ -176,17 +122,6 @@ async function store(
     ports.log.error('Could not store a new grant', { provider: consent.provider, error })
     return notStored
   }
-}
-
-function firstRefresh(
-  { random }: ConsentPorts,
-  { refresh }: Definition,
-  { sentAt: obtainedAt, expiresAt, refreshExpiresAt, refreshToken }: TokenAnswer,
-  now: number,
-): number | undefined {
-  const hasRefreshToken = refreshToken !== undefined
-  const input = { obtainedAt, expiresAt, refreshExpiresAt, lastUsedAt: now, hasRefreshToken }
-  return nextRefresh(refresh, input, now, random.fraction())
 }
 
 const unverified: ConsentError = {
@@ -220,7 +155,7 @@ async function enrich(
     (yields.name && answer.providerAccountName === '') ||
     (yields.scope && answer.scopes === undefined) ||
     (yields.expires && answer.expiresAt === undefined)
-  const facts = lacks ? await verify(handle, definition, consent, answer) : undefined
+  const facts = lacks ? await verifiedFacts(handle, definition, consent, answer) : undefined
   if (facts === undefined) return connection
   const known = withFacts(answer, facts)
   const { id, grantEpoch, counter, refreshExpiresAt } = connection.row

@@ -5,8 +5,8 @@ import type { Consent, ConsentLink, ConsentLinkRequest } from './broker.ts'
 import { guard } from './connections.ts'
 import type { ConsentFailure } from './consent-flow.ts'
 import type { ConsentPorts } from './consent-ports.ts'
-import { BrokerError, invalidRequest } from './errors.ts'
-import type { ProviderHandle } from './providers.ts'
+import { BrokerError } from './errors.ts'
+import { checkVariables, requireGrants } from './grant-request.ts'
 import { statusOf } from './status.ts'
 
 /** How long a link, and then the browser's way to the provider and back, may take each. */
@@ -27,8 +27,8 @@ export async function createConsentLink(
   request: ConsentLinkRequest,
 ): Promise<ConsentLink> {
   const handle = ports.providers.get(request.provider)
-  requireConsent(handle)
-  checkVariables(handle, request)
+  requireGrants(handle, { act: 'consent', noun: 'consent' })
+  checkVariables(handle, request.variables)
   if (request.returnId !== '') throw new BrokerError('NOT_IMPLEMENTED', 'return_id is not supported yet')
   const now = ports.clock.now()
   const link = new Secret(ports.random.token(CONSENT_TOKEN_BYTES))
@@ -84,33 +84,4 @@ export async function getConsent(ports: ConsentPorts, consentId: string): Promis
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
   }
-}
-
-function requireConsent({ provider, client }: ProviderHandle): void {
-  const { written } = client
-  const browser = written.refresh.mode !== 'client_credentials'
-  if (browser && provider.clientId !== undefined) return
-  throw new BrokerError(
-    'PROVIDER_MISCONFIGURED',
-    browser
-      ? `${provider.id} has no client_id in the configuration, so nobody can consent`
-      : `${provider.id} needs no consent: its connection appears at first use`,
-    { metadata: { provider: provider.id } },
-  )
-}
-
-function checkVariables({ client, provider }: ProviderHandle, { variables }: ConsentLinkRequest): void {
-  const declared = client.written.variables
-  const unknown = Object.keys(variables).filter(name => !Object.hasOwn(declared, name))
-  const violations = unknown.map(name => ({
-    field: 'variables',
-    description: `the definition declares no variable "${name}"`,
-  }))
-  for (const [name, { matches }] of Object.entries(declared)) {
-    const value = variables[name] ?? provider.variables[name]
-    if (value === undefined || !new RegExp(`^(?:${matches})$`).test(value)) {
-      violations.push({ field: 'variables', description: `"${name}" needs a value that matches ${matches}` })
-    }
-  }
-  if (violations.length > 0) throw invalidRequest(violations)
 }

@@ -10,6 +10,7 @@ import { createConsentLink, getConsent } from './consent-link.ts'
 import { startConsent, viewConsent } from './consent-start.ts'
 import { disconnect } from './disconnect.ts'
 import { createForcedRefresh } from './forced-refresh.ts'
+import { importConnection } from './import.ts'
 import { listConnections, listProviders } from './lists.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import { createProviders } from './providers.ts'
@@ -78,6 +79,7 @@ export function createBroker(outside: BrokerPorts): Broker {
     },
     createConsentLink: request => createConsentLink(consent, request),
     getConsent: id => getConsent(consent, id),
+    importConnection: request => importConnection(inner, request),
     listConnections: request => listConnections(inner, request),
     listProviders: () => listProviders(inner),
     hasProvider: id => providers.has(id),

@@ -1,12 +1,14 @@
 import type { ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { ConnectionName, Disconnection, Revocation } from './broker.ts'
+import { type Connection, lifetimeLeft } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
 import type { Clock, Log } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
+import type { Refresher } from './refresh.ts'
 import type { Revocations } from './revocation.ts'
 
-/** How long a disconnect waits for the provider before it says PENDING; the attempt goes on. */
+/** How long a disconnect waits for each answer of the provider before it says PENDING; the attempt goes on. */
 const REVOKE_WAIT_MS = 10_000
 
 interface Ports {
@@ -14,6 +16,7 @@ interface Ports {
   readonly connections: Connections
   readonly providers: Providers
   readonly revocations: Revocations
+  readonly refresher: Refresher
   readonly clock: Clock
   readonly log: Log
 }
@@ -32,6 +35,7 @@ export async function disconnect(
   const sharing = await connectionsSharing(ports, handle, connection.row)
   const keep = sharing.length > 0 && request.shared === 'KEEP'
   const revocable = !keep && (await canRevoke(handle))
+  if (revocable) await revive(ports, handle, connection)
   // A refresh may have replaced the tokens meanwhile: those in memory now are what is stored.
   const { row, tokens } = ports.connections.peek(request) ?? connection
   const entry = revocable && tokens ? ports.revocations.file(row, tokens) : undefined
@@ -63,14 +67,41 @@ async function canRevoke(handle: ProviderHandle): Promise<boolean> {
   return !found.ok || found.value.operations.revoke?.url !== undefined
 }
 
+/**
+ * Providers that are given access tokens to revoke want living ones, so an expired one is refreshed first. If that
+ * fails or takes too long, the expired one is sent all the same.
+ */
+async function revive(
+  { refresher, clock, log }: Ports,
+  { client }: ProviderHandle,
+  connection: Connection,
+): Promise<void> {
+  const left = lifetimeLeft(connection, clock)
+  const isLiving = left === undefined || left > 0
+  if (client.written.operations.revoke?.token !== 'access' || isLiving) return
+  if (connection.tokens?.refreshToken === undefined) return
+  const attempt = refresher.refresh(connection).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+  if (await atMost(clock, attempt, false)) return
+  const { provider, account } = connection.row
+  log.warn('Could not refresh the access token that is to be revoked', { provider, account })
+}
+
 async function revokeNow(ports: Ports, entry: Parameters<Revocations['attempt']>[0]): Promise<Revocation> {
-  const patience = Promise.withResolvers<Revocation>()
-  const cancel = ports.clock.schedule(REVOKE_WAIT_MS, () => patience.resolve('PENDING'))
   const attempt = ports.revocations.attempt(entry).catch((error): Revocation => {
     ports.log.error('Revocation could not be settled', { provider: entry.provider, error })
     return 'PENDING'
   })
-  const revocation = await Promise.race([attempt, patience.promise])
+  return atMost(ports.clock, attempt, 'PENDING')
+}
+
+/** What the provider brings within the time that a disconnect waits; else `otherwise`, and the attempt goes on. */
+async function atMost<T>(clock: Clock, attempt: Promise<T>, otherwise: T): Promise<T> {
+  const patience = Promise.withResolvers<T>()
+  const cancel = clock.schedule(REVOKE_WAIT_MS, () => patience.resolve(otherwise))
+  const first = await Promise.race([attempt, patience.promise])
   cancel()
-  return revocation
+  return first
 }

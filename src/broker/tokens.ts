@@ -64,7 +64,9 @@ async function usableConnection(
 
   const left = lifetimeLeft(connection, ports.clock)
   const lifetime = lifetimeOf(row) ?? Number.POSITIVE_INFINITY
-  const margin = renewalMargin(handle.provider.definition.refresh.margin, lifetime)
+  // Of an imported token only what is left is known.
+  const span = Number.isFinite(lifetime) ? lifetime : (left ?? 0)
+  const margin = renewalMargin(handle.provider.definition.refresh.margin, span)
   switch (freshness(left, lifetime, request.minTtlMs, margin)) {
     case 'fresh':
       return connection

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { ConnectOptions } from './connect.ts'
 import type { DisconnectOptions } from './disconnect.ts'
 import type { HealthOptions } from './health.ts'
+import type { ImportOptions } from './import.ts'
 import type { Io } from './io.ts'
 import type { ListOptions } from './list.ts'
 import { collectScopes, collectVariables, duration, storedState } from './option-values.ts'
@@ -25,6 +26,7 @@ export function addClientCommands(program: Command, io: Io, finish: Finish): voi
   addList(program, io, finish)
   addRefresh(program, io, finish)
   addDisconnect(program, io, finish)
+  addImport(program, io, finish)
   addHealth(program, io, finish)
 }
 
@@ -136,6 +138,28 @@ function addDisconnect(program: Command, io: Io, finish: Finish): void {
     .action(async (provider: string, options: DisconnectOptions) => {
       const { disconnect } = await import('./disconnect.ts')
       finish(await disconnect(provider, options, io))
+    })
+}
+
+function addImport(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('import')
+    .description('take over grants that another system obtained; tokens come from a file or stdin')
+    .argument('[file]', 'JSON, one JSON object per line, or bare tokens; - or nothing is stdin')
+    .requiredOption('--provider <id>', 'id of the configured provider')
+    .addOption(new Option('--account <account>', 'whose connection').default(undefined, 'as the input says'))
+    .addOption(
+      new Option('--check <how>', 'ask the provider before storing, or refresh once after').choices([
+        'verify',
+        'refresh',
+      ]),
+    )
+    .option('--migration-token', 'the tokens are of a former kind; the provider turns them into grants')
+    .option('--replace', 'give up a grant that is stored for the connection')
+    .addOption(json())
+    .action(async (file: string | undefined, options: ImportOptions) => {
+      const { importGrants } = await import('./import.ts')
+      finish(await importGrants(file, options, io))
     })
 }
 

@@ -9,6 +9,7 @@ import {
   Verification_Result,
 } from '../gen/tokenbroker/v1/token_broker.ts'
 import type { BrokerClient } from './client.ts'
+import { callApi } from './demo-api.ts'
 import { walkConsent } from './demo-browser.ts'
 import type { DemoProvider, DemoWorld } from './demo-world.ts'
 import { CliError } from './exit.ts'
@@ -34,16 +35,16 @@ export async function walk(
   await connect(broker, id, tell)
   const first = await getToken(broker, id)
   tell('GetAccessToken', `version ${short(first)}, expires ${formatRelative(expiry(first), Date.now())}`)
-  tell("a call of the provider's API", await callApi(world, dialect, first, 200))
+  tell("a call of the provider's API", await tryApi(world, dialect, first, 'taken'))
 
   const renewed = await waitForNext(broker, id, first)
   tell('waited', `renewed before it expired: version ${short(renewed)}`)
 
   world.sandbox.control.revoke('access', { dialect })
-  tell('the provider kills the token', await callApi(world, dialect, renewed, 401))
+  tell('the provider kills the token', await tryApi(world, dialect, renewed, 'refused'))
   const newer = await getToken(broker, id, renewed.version)
   tell('GetAccessToken with rejected_version', `version ${short(newer)}`)
-  tell('the same call again', await callApi(world, dialect, newer, 200))
+  tell('the same call again', await tryApi(world, dialect, newer, 'taken'))
 
   const { status } = await broker.call(tokens.getStatus, { provider: id, account: '', verify: true })
   expect(status?.connected === true && status.healthy, 'the connection is not healthy')
@@ -109,24 +110,17 @@ async function waitForNext(broker: BrokerClient, id: string, first: AccessToken)
   throw new Error('the access token was not renewed')
 }
 
-const API_PATHS: Readonly<Record<string, string>> = {
-  oauth2: '/oauth2/api/me',
-  pinterest: '/pinterest/v5/user_account',
-}
-
-async function callApi(
-  world: DemoWorld,
+/** Every dialect's first account, which consents in the walk, is the one that its API is asked for. */
+async function tryApi(
+  { sandbox, sandboxOrigin }: DemoWorld,
   dialect: string,
   token: AccessToken,
-  expected: number,
+  outcome: 'taken' | 'refused',
 ): Promise<string> {
-  const { headerName = 'authorization', valuePrefix = '' } = token.presentation ?? {}
-  const answer = await fetch(`${world.sandboxOrigin}${API_PATHS[dialect]}`, {
-    headers: { [headerName]: valuePrefix + token.accessToken, ...token.presentation?.headers },
-  })
-  await answer.text()
-  expect(answer.status === expected, `the provider answered ${answer.status} instead of ${expected}`)
-  return `${answer.status} ${answer.statusText}`
+  const accountId = sandbox.control.listAccounts(dialect)[0]?.id ?? ''
+  const { isTaken, words } = await callApi(sandboxOrigin, dialect, token, accountId)
+  expect(isTaken === (outcome === 'taken'), `the token was not ${outcome}; the provider answered ${words}`)
+  return words
 }
 
 function expiry(token: AccessToken): Date {

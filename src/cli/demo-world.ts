@@ -22,6 +22,9 @@ export interface DemoProvider {
 export const DEMO_PROVIDERS: readonly DemoProvider[] = [
   { id: 'acme', dialect: 'oauth2' },
   { id: 'pinterest', dialect: 'pinterest' },
+  { id: 'tiktok-business', dialect: 'tiktok-business' },
+  { id: 'tiktok-login', dialect: 'tiktok-login' },
+  { id: 'square', dialect: 'square' },
 ]
 
 /** A broker and a sandbox that know each other. */
@@ -100,14 +103,28 @@ providers:
     client_id: ${DEFAULT_CLIENT.clientId}
     client_secret: {file: client-secret}
     scopes: [read, write]
-  pinterest:
-    endpoints_base: ${sandboxOrigin}/pinterest
-    client_id: ${DEFAULT_CLIENT.clientId}
-    client_secret: {file: client-secret}
-    scopes: ["user_accounts:read", "ads:read"]
-`,
+${Object.entries(BUILT_IN_SCOPES)
+  .map(([id, scopes]) => builtIn(id, scopes, sandboxOrigin))
+  .join('')}`,
   )
   return path
+}
+
+/** What the demo asks of each provider whose definition ships with the broker. */
+const BUILT_IN_SCOPES: Readonly<Record<string, readonly string[]>> = {
+  pinterest: ['user_accounts:read', 'ads:read'],
+  'tiktok-business': ['user.info.basic', 'video.list'],
+  'tiktok-login': ['user.info.basic', 'video.list'],
+  square: ['MERCHANT_PROFILE_READ', 'PAYMENTS_READ'],
+}
+
+function builtIn(id: string, scopes: readonly string[], sandboxOrigin: string): string {
+  return `  ${id}:
+    endpoints_base: ${sandboxOrigin}/${id}
+    client_id: ${DEFAULT_CLIENT.clientId}
+    client_secret: {file: client-secret}
+    scopes: [${scopes.map(scope => `"${scope}"`).join(', ')}]
+`
 }
 
 function freePort(preferred: number): Promise<number> {

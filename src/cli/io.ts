@@ -12,6 +12,8 @@ export interface Io {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** Asks a question and resolves to the answered line. Absent where nobody sits at a terminal. */
   readonly ask?: (question: string) => Promise<string>
+  /** Reads stdin to its end as UTF-8; `undefined` if it is longer than that. */
+  readonly readStdin: (bytesMax: number) => Promise<string | undefined>
   /** A signal that fires at the first Ctrl-C (SIGINT) or SIGTERM after the call. */
   readonly untilInterrupted: () => AbortSignal
   /** Shows a web page to the person at this machine. */

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { captureEnvironment } from '../config/environment.ts'
 import type { Io } from './io.ts'
+import { collectText } from './read-input.ts'
 
 /** The {@link Io} of this process. */
 export function processIo(): Io {
@@ -14,6 +15,7 @@ export function processIo(): Io {
     now: Date.now,
     sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
     ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
+    readStdin: bytesMax => collectText(process.stdin, bytesMax),
     untilInterrupted,
     openBrowser,
   }

@@ -50,6 +50,8 @@ export interface OAuthClient {
   ): Promise<Result<TokenAnswer>>
   /** Obtains a new access token (RFC 6749 section 6, or 4.4 for `client_credentials`). */
   refresh(input: RefreshInput): Promise<Result<TokenAnswer>>
+  /** Turns a token of a former kind into a grant; sends what the definition's `params` say and nothing else. */
+  migrate(input: ConnectionValues & { readonly accessToken: Secret }): Promise<Result<TokenAnswer>>
   /** Revokes one token (RFC 7009); success where the provider says that it is dead. */
   revoke(input: RevokeInput): Promise<Result<void>>
   /** Asks the provider whether an access token works. */
@@ -104,8 +106,8 @@ export function createOAuthClient(
     for (let turn = 0; turn < count; turn++) {
       const index = (preferred + turn) % count
       result = await sendOnce(parts, standard(found.value), provider.clientSecrets[index])
-      // Only a provider that refuses our client has certainly not acted.
-      if (result.ok || result.failure.class !== 'client') {
+      // Only a provider that refuses our client, or perhaps that, has certainly not acted.
+      if (result.ok || !['client', 'ambiguous'].includes(result.failure.class)) {
         preferred = index
         break
       }
@@ -176,6 +178,8 @@ export function createOAuthClient(
         },
         tokens,
       ),
+    migrate: input =>
+      run('migrate', () => ({}), { ...valuesOf(input), access_token: input.accessToken }, tokens),
     revoke: async input => {
       const result = await run(
         'revoke',

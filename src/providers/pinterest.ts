@@ -36,6 +36,8 @@ export const pinterest: DefinitionInput = {
   errors: [
     { operation: ['exchange', 'refresh'], http: 401, at: '/code', equals: 283, class: 'reauthorize' },
     { operation: ['exchange', 'refresh', 'revoke'], http: 401, at: '/code', equals: 2, class: 'client' },
+    // "Invalid request: …", which no repetition mends.
+    { operation: ['exchange', 'refresh'], http: 400, at: '/code', equals: 1, class: 'connection' },
     { operation: 'revoke', http: 403, at: '/code', equals: 29, class: 'unsupported' },
     { operation: 'verify', http: 401, at: '/code', equals: 2, class: 'reauthorize' },
     { operation: 'verify', http: 401, at: '/code', equals: 3, class: 'unsupported' },

@@ -116,10 +116,8 @@ function applyEnvironment(base: Data, environments: unknown, name: string): Data
 
 /** What the vocabulary has words for and the engine does not run yet is refused rather than ignored. */
 function refuseUnsupported({ operations }: Definition): void {
-  for (const name of ['upgrade', 'migrate'] as const) {
-    if (operations[name] !== undefined)
-      throw new DefinitionError('is not supported yet', ['operations', name])
-  }
+  if (operations.upgrade !== undefined)
+    throw new DefinitionError('is not supported yet', ['operations', 'upgrade'])
 }
 
 /** Without an issuer there is nobody to ask for what is missing. */

@@ -144,5 +144,7 @@ function back(
     (entry): entry is [string, string] => entry[1] !== undefined,
   )
   const separator = redirectUri.includes('?') ? '&' : '?'
-  return { status, headers: { location: `${redirectUri}${separator}${new URLSearchParams(present)}` } }
+  const { fragment } = dialect.authorize
+  const end = outcome.kind === 'allowed' && fragment !== undefined ? `#${fragment}` : ''
+  return { status, headers: { location: `${redirectUri}${separator}${new URLSearchParams(present)}${end}` } }
 }

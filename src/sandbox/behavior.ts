@@ -20,6 +20,8 @@ const behaviorSchema = z.strictObject({
   issuesRefreshToken: z.boolean(),
   /** What happens to a used refresh token; the definitions' own words. */
   replay: replaySchema,
+  /** Whether every consent of an account to a client yields the refresh token that already works for them. */
+  sharesRefreshToken: z.boolean(),
   /** With `replay: same`: leave the unchanged refresh token out of the answer, instead of repeating it. */
   omitsUnchanged: z.boolean(),
   /** With `replay: window` and `windowEnds: time`: how long a used refresh token goes on working. */
@@ -62,6 +64,7 @@ export const PLAIN_BEHAVIOR: Behavior = {
   refreshTokenExpiry: 'sliding',
   issuesRefreshToken: true,
   replay: 'single_use',
+  sharesRefreshToken: false,
   omitsUnchanged: true,
   windowMs: 30_000,
   windowEnds: 'time',

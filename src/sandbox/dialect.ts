@@ -1,5 +1,5 @@
 import type { Account } from './accounts.ts'
-import type { Behavior } from './behavior.ts'
+import type { Behavior, BehaviorPatch } from './behavior.ts'
 import type { Refusal } from './errors.ts'
 import type { Realm, TokenPrefixes } from './realm.ts'
 import type { DialectRequest, Parameters } from './request.ts'
@@ -85,6 +85,8 @@ export interface Dialect {
   readonly title: string
   readonly prefixes: TokenPrefixes
   readonly behavior: Behavior
+  /** What differs for grants that were asked for with a `code_challenge`; absent = nothing. */
+  readonly pkceBehavior?: BehaviorPatch
   readonly accounts: readonly [Account, ...Account[]]
   readonly scopes: ScopeRules
   readonly authorize: {
@@ -93,6 +95,8 @@ export interface Dialect {
     read(query: Parameters): AuthorizeRequest
     /** The parameters of the redirect back. */
     callback(outcome: CallbackOutcome, target: CallbackTarget): Record<string, string | undefined>
+    /** What a successful redirect back carries behind `#`; absent = nothing. */
+    readonly fragment?: string
   }
   readonly endpoints: readonly Endpoint[]
   /** The client that a request claims to come from; undefined where it does not say. Checks nothing. */

@@ -8,7 +8,6 @@ import { type Code, revokeGrant } from './state.ts'
 /** What a code remembers of the authorization request. */
 export interface CodeRequest extends Allowed {
   readonly redirectUri?: string
-  readonly challenge?: string
 }
 
 /** Issues a code that can be exchanged once, soon, by the same client. */

@@ -2,7 +2,7 @@ import type { Account } from './accounts.ts'
 import type { Behavior } from './behavior.ts'
 import type { Realm } from './realm.ts'
 import { refreshTokenEnd } from './rotation.ts'
-import { type AccessToken, type Grant, type RefreshToken, revokeToken } from './state.ts'
+import { type AccessToken, type Grant, isLive, type RefreshToken, revokeToken } from './state.ts'
 
 /** What a token request yields. */
 export interface Tokens {
@@ -19,18 +19,21 @@ export interface Allowed {
   readonly clientId: string
   readonly account: Account
   readonly scopes: readonly string[]
+  /** The S256 challenge of the authorization request, if there was one. */
+  readonly challenge?: string
 }
 
 /** Starts a grant and issues its first tokens. */
 export function startGrant(realm: Realm, kind: Grant['kind'], allowed: Allowed): Tokens {
   const now = realm.now()
-  const behavior = realm.behaviors.of(allowed.clientId)
+  const behavior = realm.behaviorFor(allowed)
   const grant: Grant = {
     id: realm.mint('grant'),
     kind,
     clientId: allowed.clientId,
     account: allowed.account,
     scopes: behavior.cumulativeScopes ? everAllowed(realm, allowed) : allowed.scopes,
+    challenge: allowed.challenge,
     createdAt: now,
     accessTokens: [],
     refreshTokens: [],
@@ -41,11 +44,16 @@ export function startGrant(realm: Realm, kind: Grant['kind'], allowed: Allowed):
   return { grant, now, refreshToken, accessToken: issueAccessToken(realm, grant, behavior, { refreshToken }) }
 }
 
-function everAllowed(realm: Realm, { clientId, account, scopes }: Allowed): string[] {
-  const earlier = [...realm.state.grants.values()]
-    .filter(grant => grant.clientId === clientId && grant.account.id === account.id)
-    .flatMap(grant => grant.scopes)
-  return [...new Set([...scopes, ...earlier])]
+function everAllowed(realm: Realm, allowed: Allowed): string[] {
+  const earlier = grantsBetween(realm, allowed.clientId, allowed.account.id).flatMap(grant => grant.scopes)
+  return [...new Set([...allowed.scopes, ...earlier])]
+}
+
+/** Everything that one account ever allowed one client, oldest first. */
+export function grantsBetween(realm: Realm, clientId: string, accountId: string): Grant[] {
+  return [...realm.state.grants.values()].filter(
+    grant => grant.clientId === clientId && grant.account.id === accountId,
+  )
 }
 
 /** @param options.scopes narrower than the grant's; absent = all of them */
@@ -72,7 +80,7 @@ export function issueAccessToken(
 export function issueRefreshToken(realm: Realm, grant: Grant, behavior: Behavior): RefreshToken {
   const now = realm.now()
   const token: RefreshToken = {
-    value: realm.mint('refreshToken'),
+    value: (behavior.sharesRefreshToken && sharedValue(realm, grant)) || realm.mint('refreshToken'),
     grant,
     issuedAt: now,
     expiresAt: refreshTokenEnd(behavior, grant.createdAt, now),
@@ -82,6 +90,14 @@ export function issueRefreshToken(realm: Realm, grant: Grant, behavior: Behavior
   }
   realm.state.addRefreshToken(token)
   return token
+}
+
+/** The refresh token that works for this account and client already; one of the PKCE kind is never shared. */
+function sharedValue(realm: Realm, { clientId, account }: Grant): string | undefined {
+  return grantsBetween(realm, clientId, account.id)
+    .filter(({ challenge }) => challenge === undefined)
+    .flatMap(({ refreshTokens }) => refreshTokens)
+    .findLast(token => token.spentAt === undefined && isLive(token, realm.now()))?.value
 }
 
 /** Ends every access token that the grant has so far. */

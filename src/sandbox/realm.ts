@@ -1,5 +1,5 @@
 import type { Accounts } from './accounts.ts'
-import type { Behaviors } from './behavior.ts'
+import type { Behavior, BehaviorPatch, Behaviors } from './behavior.ts'
 import type { Clients } from './clients.ts'
 import type { Clock, Random } from './ports.ts'
 import { createState, type State } from './state.ts'
@@ -22,6 +22,8 @@ export interface Realm {
   readonly accounts: Accounts
   readonly behaviors: Behaviors
   readonly state: State
+  /** What holds for a grant, which differs with PKCE at some servers. */
+  behaviorFor(grant: { readonly clientId: string; readonly challenge?: string }): Behavior
   /** Milliseconds since the epoch. */
   now(): number
   /** A value that was never handed out before. */
@@ -35,15 +37,20 @@ export interface RealmParts {
   readonly clients: Clients
   readonly accounts: Accounts
   readonly behaviors: Behaviors
+  readonly pkceBehavior?: BehaviorPatch
   readonly clock: Clock
   readonly random: Random
 }
 
-export function createRealm({ prefixes, clock, random, ...parts }: RealmParts): Realm {
+export function createRealm({ prefixes, pkceBehavior, clock, random, ...parts }: RealmParts): Realm {
   const prefixOf = { ...prefixes, grant: 'grant-', consent: '' }
   return {
     ...parts,
     state: createState(),
+    behaviorFor: ({ clientId, challenge }) => ({
+      ...parts.behaviors.of(clientId),
+      ...(challenge !== undefined && pkceBehavior),
+    }),
     now: () => clock.now(),
     mint: kind => prefixOf[kind] + random.token(TOKEN_BYTES),
   }

@@ -27,7 +27,7 @@ export function refreshGrant(realm: Realm, request: Refresh): Tokens {
     throw new Refusal('invalid_grant', 'no such refresh token')
   }
   const now = realm.now()
-  const behavior = realm.behaviors.of(client.clientId)
+  const behavior = realm.behaviorFor(token.grant)
   token.uses += 1
   requireUsable(token, behavior, now)
   const scopes = narrowed(token, request.scopes)

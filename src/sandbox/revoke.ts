@@ -1,7 +1,8 @@
 import type { Client } from './clients.ts'
 import { Refusal } from './errors.ts'
+import { grantsBetween } from './issue.ts'
 import type { Realm } from './realm.ts'
-import { type AccessToken, type Grant, isLive, type RefreshToken, revokeGrant, revokeToken } from './state.ts'
+import { type AccessToken, isLive, type RefreshToken, revokeGrant, revokeToken } from './state.ts'
 
 /**
  * Revokes what a client gives back (RFC 7009 section 2.1). A token that is unknown or dead already is fine:
@@ -18,9 +19,8 @@ export function revokeByToken(realm: Realm, client: Client, value: string): void
   const now = realm.now()
   const { revokes } = realm.behaviors.of(client.clientId)
   if (revokes === 'token') revokeToken(token, now)
-  else
-    for (const grant of revokes === 'grant' ? [token.grant] : siblings(realm, token.grant))
-      revokeGrant(grant, now)
+  else if (revokes === 'grant') revokeGrant(token.grant, now)
+  else revokeAccount(realm, client, token.grant.account.id)
 }
 
 /** A token by its value, whatever its kind and whether it lives. */
@@ -28,10 +28,20 @@ export function findToken(realm: Realm, value: string): AccessToken | RefreshTok
   return realm.state.accessToken(value) ?? realm.state.refreshToken(value)
 }
 
-function siblings(realm: Realm, { clientId, account }: Grant): Grant[] {
-  return [...realm.state.grants.values()].filter(
-    grant => grant.clientId === clientId && grant.account.id === account.id,
-  )
+/** Ends everything that an account ever allowed the client. */
+export function revokeAccount(realm: Realm, { clientId }: Client, accountId: string): void {
+  for (const grant of grantsBetween(realm, clientId, accountId)) revokeGrant(grant, realm.now())
+}
+
+/**
+ * Finds an access token that can still be used.
+ *
+ * @throws Refusal `invalid_grant` if it is unknown or dead
+ */
+export function requireLiveAccessToken(realm: Realm, value: string): AccessToken {
+  const token = realm.state.accessToken(value)
+  if (token !== undefined && isLive(token, realm.now())) return token
+  throw new Refusal('invalid_grant', 'the access token is unknown, revoked or has expired')
 }
 
 /**

@@ -64,8 +64,8 @@ export function createSandbox(parts: {
   const siteOf = (dialect: Dialect): Site => {
     const accounts = createAccounts(dialect.accounts, options.accounts?.[dialect.id])
     const behaviors = createBehaviors(initialBehavior(dialect, options))
-    const { id, prefixes } = dialect
-    const realm = createRealm({ id, prefixes, clients, accounts, behaviors, clock, random })
+    const { id, prefixes, pkceBehavior } = dialect
+    const realm = createRealm({ id, prefixes, pkceBehavior, clients, accounts, behaviors, clock, random })
     return { dialect, realm, consents: createConsents(dialect, realm) }
   }
   const sites = new Map(dialects.map(dialect => [dialect.id, siteOf(dialect)]))

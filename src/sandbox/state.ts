@@ -15,6 +15,8 @@ export interface Grant {
   readonly clientId: string
   readonly account: Account
   readonly scopes: readonly string[]
+  /** The S256 challenge that it was asked for with, if there was one. */
+  readonly challenge?: string
   readonly createdAt: number
   readonly accessTokens: AccessToken[]
   readonly refreshTokens: RefreshToken[]
@@ -83,8 +85,8 @@ export function createState(): State {
   const accessTokens = new Map<string, AccessToken>()
   const refreshTokens = new Map<string, RefreshToken>()
   const forgetGrant = (grant: Grant) => {
-    for (const token of grant.accessTokens) accessTokens.delete(token.value)
-    for (const token of grant.refreshTokens) refreshTokens.delete(token.value)
+    for (const token of grant.accessTokens) forget(accessTokens, token)
+    for (const token of grant.refreshTokens) forget(refreshTokens, token)
   }
   const grants = new BoundedMap<Grant>(GRANTS_MAX, forgetGrant)
   const codes = new BoundedMap<Code>(CODES_MAX)
@@ -107,7 +109,12 @@ function add<Token extends { value: string }>(all: Map<string, Token>, ofGrant: 
   ofGrant.push(token)
   if (ofGrant.length <= TOKENS_PER_GRANT_MAX) return
   const oldest = ofGrant.shift()
-  if (oldest !== undefined) all.delete(oldest.value)
+  if (oldest !== undefined) forget(all, oldest)
+}
+
+/** A value that grants share leads to the latest of them, and stays when an earlier one goes. */
+function forget<Token extends { value: string }>(all: Map<string, Token>, token: Token): void {
+  if (all.get(token.value) === token) all.delete(token.value)
 }
 
 /** Whether a token can be used: neither revoked nor past its end. */

@@ -56,7 +56,7 @@ export interface TokenFacts {
   readonly sealedAccessToken: Uint8Array
   readonly sealedRefreshToken?: Uint8Array
   readonly tokenType: string
-  /** When the request that brought the access token was sent. */
+  /** When the request that brought the access token was sent; 0 = nobody knows, because it was imported. */
   readonly obtainedAt: number
   readonly expiresAt?: number
   readonly expiry: Expiry

@@ -1,9 +1,15 @@
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Broker, Consent, ConsentLinkRequest } from '../../src/broker/broker.ts'
+import type { Broker, Consent, ConsentLinkRequest, ImportRequest } from '../../src/broker/broker.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
-import { ConsentState, type CreateConsentLinkRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
+import {
+  ConsentState,
+  type CreateConsentLinkRequest,
+  ImportCheck,
+  ImportConnectionRequest,
+  ImportOutcome,
+} from '../../src/gen/tokenbroker/v1/admin.ts'
 import { ConnectionState } from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { CONSENT, createFakeBroker, NOW } from './fake-broker.ts'
 import { bearer, call, callerNamed, failureOf, type RunningServer, startServer } from './running-server.ts'
@@ -66,6 +72,116 @@ describe('CreateConsentLink', () => {
     await expect(call(client, client.createConsentLink, plain)).resolves.toMatchObject({
       consentId: 'consent-1',
     })
+  })
+})
+
+describe('ImportConnection', () => {
+  const REQUEST: ImportConnectionRequest = {
+    provider: 'pinterest',
+    account: 'acme',
+    credential: { $case: 'accessToken', value: 'pina_canary' },
+    refreshToken: 'pinr.canary',
+    expireTime: new Date(NOW + 1),
+    refreshExpireTime: new Date(NOW + 2),
+    scopes: ['ads:read'],
+    providerAccountId: '1234',
+    variables: { shop: 'x' },
+    attributes: { realm_id: '77' },
+    check: ImportCheck.REFRESH,
+    replace: true,
+  }
+
+  async function violationsOf(over: Partial<ImportConnectionRequest>) {
+    const client = await start()
+    const failure = await failureOf(call(client, client.importConnection, { ...REQUEST, ...over }))
+    expect(JSON.stringify(failure)).not.toContain('canary')
+    return Object.keys(failure.violations).sort()
+  }
+
+  it('refuses every malformed field at once, and quotes no token', async () => {
+    const malformed = {
+      provider: '',
+      account: '\u0000',
+      credential: { $case: 'accessToken', value: 'canary two' } as const,
+      refreshToken: 'canary\n',
+      scopes: [''],
+      providerAccountId: 'x'.repeat(257),
+      variables: { 'not a name': 'x' },
+      attributes: { realm_id: 'x'.repeat(1_025) },
+      check: 9 as ImportCheck,
+    }
+    expect(await violationsOf(malformed)).toEqual([
+      'access_token',
+      'account',
+      'attributes',
+      'check',
+      'provider',
+      'provider_account_id',
+      'refresh_token',
+      'scopes',
+      'variables',
+    ])
+  })
+
+  it.each<[string, Partial<ImportConnectionRequest>, string[]]>([
+    ['no credential', { credential: undefined }, ['access_token']],
+    ['an empty token', { credential: { $case: 'accessToken', value: '' } }, ['access_token']],
+    ['a token too long', { refreshToken: 'x'.repeat(16_385) }, ['refresh_token']],
+    ['an end of no refresh token', { refreshToken: '' }, ['refresh_expire_time']],
+    [
+      'what a migration brings',
+      { credential: { $case: 'migrationToken', value: 'canary' } },
+      ['expire_time', 'refresh_expire_time', 'refresh_token'],
+    ],
+  ])('refuses %s', async (_, over, fields) => {
+    expect(await violationsOf(over)).toEqual(fields)
+  })
+
+  it('asks the broker and answers what it did', async () => {
+    const asked: ImportRequest[] = []
+    const { importConnection } = createFakeBroker()
+    const client = await start({
+      importConnection: request => {
+        asked.push(request)
+        return importConnection(request)
+      },
+    })
+    expect(await call(client, client.importConnection, REQUEST)).toMatchObject({
+      outcome: ImportOutcome.IMPORTED,
+      note: 'a note',
+      status: { state: ConnectionState.ACTIVE },
+    })
+    const [request] = asked
+    expect(request).toMatchObject({
+      provider: 'pinterest',
+      account: 'acme',
+      credential: { kind: 'access_token' },
+      expiresAt: NOW + 1,
+      refreshExpiresAt: NOW + 2,
+      scopes: ['ads:read'],
+      providerAccountId: '1234',
+      variables: { shop: 'x' },
+      attributes: { realm_id: '77' },
+      check: 'REFRESH',
+      replace: true,
+    })
+    const tokens = [request?.credential.token.expose(), request?.refreshToken?.expose()]
+    expect(tokens).toEqual(['pina_canary', 'pinr.canary'])
+  })
+
+  it('of a migration token says so to the broker', async () => {
+    const asked: ImportRequest[] = []
+    const client = await start({
+      importConnection: request => {
+        asked.push(request)
+        return createFakeBroker().importConnection(request)
+      },
+    })
+    const credential = { $case: 'migrationToken', value: 'old' } as const
+    const plain = ImportConnectionRequest.fromPartial({ provider: 'pinterest', credential })
+    await call(client, client.importConnection, plain)
+    expect(asked[0]).toMatchObject({ credential: { kind: 'migration_token' }, check: 'NONE', replace: false })
+    expect(asked[0]?.refreshToken).toBeUndefined()
   })
 })
 

@@ -49,7 +49,15 @@ const ASK: Record<string, Ask> = {
   CreateConsentLink: (_, c, name, token) =>
     call(c, c.createConsentLink, CreateConsentLinkRequest.fromPartial(name), bearer(token)),
   ImportConnection: (_, c, name, token) =>
-    call(c, c.importConnection, ImportConnectionRequest.fromPartial(name), bearer(token)),
+    call(
+      c,
+      c.importConnection,
+      ImportConnectionRequest.fromPartial({
+        ...name,
+        credential: { $case: 'accessToken', value: 'a-token' },
+      }),
+      bearer(token),
+    ),
   GetConsent: (_, c, _name, token) => call(c, c.getConsent, { consentId: 'consent-1' }, bearer(token)),
   CompleteConsent: (_, c, _name, token) =>
     call(c, c.completeConsent, { consentId: 'c', receipt: 'r', subject: 's' }, bearer(token)),
@@ -67,7 +75,7 @@ const PER_CONNECTION = [
   'CreateConsentLink',
   'ImportConnection',
 ]
-const NOT_YET = ['WatchAccessTokens', 'CompleteConsent', 'ImportConnection', 'WatchConnections']
+const NOT_YET = ['WatchAccessTokens', 'CompleteConsent', 'WatchConnections']
 const ACME = { provider: 'pinterest', account: 'acme' }
 
 function firstOf(stream: NodeJS.EventEmitter): Promise<unknown> {

@@ -155,6 +155,10 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
       if (consentId === CONSENT.consentId) return CONSENT
       throw new BrokerError('CONSENT_NOT_FOUND', 'a sentence that only this broker would say')
     },
+    importConnection: async ({ provider }) => {
+      requireProvider(provider)
+      return { outcome: 'IMPORTED', status: STATUS, note: 'a note' }
+    },
     listConnections: async ({ provider, state, visible, pageSize }) => {
       if (provider !== undefined) requireProvider(provider)
       const listed = CONNECTIONS.filter(

@@ -49,6 +49,35 @@ describe('disconnect()', () => {
     })
   })
 
+  describe('where the provider revokes by access token', () => {
+    const operations = { revoke: { url: 'https://as.example/revoke', token: 'access' } }
+
+    it('revokes a living one as it is', async () => {
+      const { connect, broker, name, server } = await createWorld({ definition: { operations } })
+      await connect()
+      expect((await broker.disconnect({ ...name, shared: 'KEEP' })).revocation).toBe('REVOKED')
+      expect(server.revoked).toEqual(['at-1'])
+    })
+
+    it('refreshes an expired one first', async () => {
+      const { connect, broker, name, server, clock } = await createWorld({ definition: { operations } })
+      await connect()
+      clock.jump(HOUR)
+      expect((await broker.disconnect({ ...name, shared: 'KEEP' })).revocation).toBe('REVOKED')
+      expect(server.revoked).toEqual(['at-2'])
+    })
+
+    it('forgets an expired one that cannot be refreshed', async () => {
+      const { connect, broker, name, server, clock, get } = await createWorld({ definition: { operations } })
+      await connect()
+      clock.jump(HOUR)
+      server.script.push(answers.down)
+      await broker.disconnect({ ...name, shared: 'KEEP' })
+      expect(server.revoked).toEqual(['at-1'])
+      await expect(get()).rejects.toMatchObject({ reason: 'CONSENT_REQUIRED' })
+    })
+  })
+
   it('is pending while the provider is down, and revokes later', async () => {
     const { connect, broker, name, server, clock, store } = await createWorld()
     await connect()

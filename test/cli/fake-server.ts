@@ -31,6 +31,7 @@ type Methods = Pick<
   | 'disconnect'
   | 'createConsentLink'
   | 'getConsent'
+  | 'importConnection'
   | 'listConnections'
   | 'listProviders'
 >

@@ -15,6 +15,7 @@ const COMMANDS = [
   ['list'],
   ['refresh'],
   ['disconnect'],
+  ['import'],
   ['health'],
   ['config', 'check'],
   ['callers', 'create'],

@@ -3,7 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { status as grpcStatus } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Consent, ConsentState } from '../../src/gen/tokenbroker/v1/admin.ts'
+import {
+  Consent,
+  ConsentState,
+  ImportConnectionResponse,
+  ImportOutcome,
+} from '../../src/gen/tokenbroker/v1/admin.ts'
 import { tempFolder } from '../temp-folder.ts'
 import { type Answers, type FakeBroker, refusal, startFakeBroker } from './fake-server.ts'
 import { ACCESS_TOKEN, statusOf, tokenOf } from './messages.ts'
@@ -36,6 +41,20 @@ describe('the exit code of the process', () => {
     const broker = await start(answers)
     expect(await runProcess(['status', 'b'], { broker })).toMatchObject({ exitCode: 1, stderr: '' })
     expect(await runProcess(['status', 'a'], { broker })).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  it('is 0 for tokens that are piped in', async () => {
+    const values: (string | undefined)[] = []
+    const broker = await start({
+      importConnection: ({ credential, refreshToken }) => {
+        values.push(credential?.value, refreshToken)
+        return ImportConnectionResponse.fromPartial({ outcome: ImportOutcome.IMPORTED })
+      },
+    })
+    const stdin = 'an-access-token\na-refresh-token\n'
+    const result = await runProcess(['import', '--provider', 'a'], { broker, stdin })
+    expect(result).toMatchObject({ exitCode: 0, stdout: 'a: imported\n', stderr: '' })
+    expect(values).toEqual(['an-access-token', 'a-refresh-token'])
   })
 
   it('is 69 if no broker answers', async () => {

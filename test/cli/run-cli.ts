@@ -15,6 +15,8 @@ export interface CliSetting {
   readonly terminal?: boolean
   /** What the person at the terminal answers. Absent = stdin is no terminal. */
   readonly answer?: string
+  /** What is piped in; default nothing. */
+  readonly stdin?: string
   /** Fires as Ctrl-C does. */
   readonly interrupted?: AbortSignal
   readonly openBrowser?: (url: string) => Promise<void>
@@ -55,6 +57,10 @@ export async function runCli(argv: readonly string[], setting: CliSetting = {}):
         return setting.answer ?? ''
       },
     }),
+    readStdin: async bytesMax => {
+      const text = setting.stdin ?? ''
+      return Buffer.byteLength(text) > bytesMax ? undefined : text
+    },
     untilInterrupted: () => setting.interrupted ?? new AbortController().signal,
     openBrowser: setting.openBrowser ?? (() => Promise.reject(new Error('no browser in this test'))),
   }

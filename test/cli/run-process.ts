@@ -10,6 +10,8 @@ export interface ProcessSetting {
   readonly broker?: FakeBroker
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** What is piped in; absent = nothing. */
+  readonly stdin?: string
   /** JavaScript that runs before the program. */
   readonly preload?: string
   /** Sees the child and what it has printed so far, after each piece. */
@@ -34,8 +36,10 @@ export function runProcess(argv: readonly string[], setting: ProcessSetting = {}
       ...(broker && { TOKEN_BROKER_ADDRESS: broker.address, TOKEN_BROKER_TOKEN_FILE: broker.tokenFile }),
       ...setting.env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
+  // A program that does not read may be gone before it was written.
+  child.stdin.on('error', () => {}).end(setting.stdin ?? '')
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', text => {

@@ -112,6 +112,19 @@ export function itServes(createClient: (target: Target) => ForeignClient | Promi
     expect(after).toEqual({ code: 'FAILED_PRECONDITION', reason: 'CONSENT_REQUIRED' })
   })
 
+  it('ImportConnection takes a grant over once, and knows it again', async () => {
+    await connect('acme', 'exported')
+    const name = { provider: 'acme', account: 'imported' }
+    const { token } = await ask('TokenBrokerService/GetAccessToken', { ...name, account: 'exported' })
+    const grant = { ...name, accessToken: token.accessToken, check: 'IMPORT_CHECK_VERIFY' }
+    const answer = await ask('AdminService/ImportConnection', { ...grant, expireTime: token.expireTime })
+    expect(answer).toMatchObject({ outcome: 'IMPORT_OUTCOME_IMPORTED', status: { connected: true } })
+    const again = await ask('AdminService/ImportConnection', grant)
+    expect(again.outcome).toBe('IMPORT_OUTCOME_ALREADY_THERE')
+    const other = await call('AdminService/ImportConnection', { ...name, accessToken: 'another' })
+    expect(other).toEqual({ code: 'ALREADY_EXISTS', reason: 'CONNECTION_EXISTS' })
+  })
+
   it('ListConnections goes through the pages', async () => {
     for (const account of ['page-1', 'page-2', 'page-3']) await connect('acme', account)
     const accounts: string[] = []
@@ -130,7 +143,7 @@ export function itServes(createClient: (target: Target) => ForeignClient | Promi
   it('ListProviders counts the connections', async () => {
     await connect('acme', 'counted')
     const { providers } = await ask('AdminService/ListProviders', {})
-    expect(providers.map(({ provider }: Json) => provider)).toEqual(['acme', 'pinterest'])
+    expect(providers.map(({ provider }: Json) => provider)).toEqual(['acme', 'pinterest', 'square', 'tiktok-business', 'tiktok-login'])
     expect(Number(providers[0].connectionCount)).toBeGreaterThan(0)
   })
 

@@ -137,6 +137,19 @@ describe('refresh()', () => {
     expect(rotating.http.sent).toHaveLength(3)
   })
 
+  it('tries the other client secret where the refusal may be about either', async () => {
+    const clientSecrets = [new Secret('old'), new Secret('new')]
+    const refused = { status: 401, body: { message: 'Not Authorized', type: 'service.not_authorized' } }
+    const rotating = client(
+      'square',
+      ({ body }) =>
+        JSON.parse(body).client_secret === 'new' ? { status: 200, body: { access_token: 'at' } } : refused,
+      { clientSecrets },
+    )
+    expect((await rotating.refresh(refreshInput)).ok).toBe(true)
+    expect(rotating.http.sent).toHaveLength(2)
+  })
+
   it('does not send a refused grant again with another secret', async () => {
     const clientSecrets = [new Secret('old'), new Secret('new')]
     const refused = { status: 400, body: { error: 'invalid_grant' } }

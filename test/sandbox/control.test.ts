@@ -116,6 +116,9 @@ describe('control API', () => {
       dialects: [
         { id: 'oauth2', endpoints_base: `${origin}/oauth2` },
         { id: 'pinterest', authorize: 'GET /pinterest/oauth/' },
+        { id: 'tiktok-business' },
+        { id: 'tiktok-login' },
+        { id: 'square' },
       ],
     })
   })

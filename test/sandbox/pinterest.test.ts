@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { authorizePath, basic, bearer, callback, errorOf, REDIRECT_URI, START, start } from './harness.ts'
+import { answered } from './json-client.ts'
 
 // The literals are Pinterest's own: its API description, its quickstart, and the issues of its SDKs.
 const AUTHENTICATION_FAILED = { code: 2, message: 'Authentication failed.', status: 'failure' }
@@ -20,10 +21,6 @@ async function pinterest() {
     return token({ grant_type: 'authorization_code', ...body })
   }
   return { ...fixture, code, token, exchange }
-}
-
-async function answered(response: Response): Promise<{ status: number; body: Record<string, unknown> }> {
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
 describe('pinterest refusals', () => {

@@ -55,4 +55,17 @@ describe('createState()', () => {
     expect(state.grants.get('oldest')).toBeUndefined()
     expect(state.refreshToken('t')).toBeUndefined()
   })
+
+  it('keeps a refresh token that a later grant shares', () => {
+    const state = createState()
+    const [oldest, later] = [grant('oldest'), grant('later')]
+    state.grants.set(oldest.id, oldest)
+    state.addRefreshToken(refreshToken('shared', oldest))
+    state.addRefreshToken(refreshToken('shared', later))
+
+    for (let number = 0; number < 200_000; number += 1) state.grants.set(String(number), later)
+
+    expect(state.grants.get('oldest')).toBeUndefined()
+    expect(state.refreshToken('shared')?.grant).toBe(later)
+  })
 })

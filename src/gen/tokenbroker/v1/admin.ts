@@ -61,9 +61,9 @@ export namespace ConsentState {
 export const ImportCheck = {
   /** UNSPECIFIED - Not checked. */
   UNSPECIFIED: 0,
-  /** VERIFY - The access token is verified at the provider. */
+  /** VERIFY - The provider is asked whether it takes the access token, before anything is stored. */
   VERIFY: 1,
-  /** REFRESH - The refresh token is used once. */
+  /** REFRESH - The grant is stored, then refreshed once, so that a replaced refresh token is not lost. */
   REFRESH: 2,
 } as const;
 
@@ -73,6 +73,27 @@ export namespace ImportCheck {
   export type UNSPECIFIED = typeof ImportCheck.UNSPECIFIED;
   export type VERIFY = typeof ImportCheck.VERIFY;
   export type REFRESH = typeof ImportCheck.REFRESH;
+}
+
+/** What an import did. */
+export const ImportOutcome = {
+  /** UNSPECIFIED - Not known. */
+  UNSPECIFIED: 0,
+  /** IMPORTED - The grant was stored. */
+  IMPORTED: 1,
+  /** ALREADY_THERE - The very same grant was stored before. Nothing was asked, nothing was changed. */
+  ALREADY_THERE: 2,
+  /** REFRESH_FAILED - The grant was stored, and the refresh that was to check it did not succeed; `note` and `status` say why. */
+  REFRESH_FAILED: 3,
+} as const;
+
+export type ImportOutcome = typeof ImportOutcome[keyof typeof ImportOutcome];
+
+export namespace ImportOutcome {
+  export type UNSPECIFIED = typeof ImportOutcome.UNSPECIFIED;
+  export type IMPORTED = typeof ImportOutcome.IMPORTED;
+  export type ALREADY_THERE = typeof ImportOutcome.ALREADY_THERE;
+  export type REFRESH_FAILED = typeof ImportOutcome.REFRESH_FAILED;
 }
 
 /** The request of `CreateConsentLink`. */
@@ -226,7 +247,7 @@ export interface ImportConnectionRequest {
   refreshExpireTime:
     | Date
     | undefined;
-  /** Optional. The scopes that were granted. */
+  /** Optional. The scopes that were granted. Empty means unknown. */
   scopes: string[];
   /** Optional. The provider's own identifier of the account. */
   providerAccountId: string;
@@ -234,9 +255,9 @@ export interface ImportConnectionRequest {
   variables: { [key: string]: string };
   /** Optional. What callers need beside the token. */
   attributes: { [key: string]: string };
-  /** Optional. How to check the grant before it is stored. */
+  /** Optional. How to check the grant. */
   check: ImportCheck;
-  /** Optional. Whether an existing connection may be replaced. */
+  /** Optional. Whether an existing connection may be replaced. The same grant again needs no leave. */
   replace: boolean;
 }
 
@@ -253,7 +274,13 @@ export interface ImportConnectionRequest_AttributesEntry {
 /** The response of `ImportConnection`. */
 export interface ImportConnectionResponse {
   /** Output only. The state of the imported connection. */
-  status: ConnectionStatus | undefined;
+  status:
+    | ConnectionStatus
+    | undefined;
+  /** Output only. What the import did. */
+  outcome: ImportOutcome;
+  /** Output only. What to know or do beside, as a sentence. Empty if nothing. */
+  note: string;
 }
 
 /** The request of `ListProviders`. Intentionally empty. */
@@ -1626,13 +1653,19 @@ export const ImportConnectionRequest_AttributesEntry: MessageFns<ImportConnectio
 };
 
 function createBaseImportConnectionResponse(): ImportConnectionResponse {
-  return { status: undefined };
+  return { status: undefined, outcome: 0, note: "" };
 }
 
 export const ImportConnectionResponse: MessageFns<ImportConnectionResponse> = {
   encode(message: ImportConnectionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.status !== undefined) {
       ConnectionStatus.encode(message.status, writer.uint32(10).fork()).join();
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(16).int32(message.outcome);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
     }
     return writer;
   },
@@ -1658,6 +1691,22 @@ export const ImportConnectionResponse: MessageFns<ImportConnectionResponse> = {
             message.status = ConnectionStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1678,6 +1727,8 @@ export const ImportConnectionResponse: MessageFns<ImportConnectionResponse> = {
     message.status = (object.status !== undefined && object.status !== null)
       ? ConnectionStatus.fromPartial(object.status)
       : undefined;
+    message.outcome = object.outcome ?? 0;
+    message.note = object.note ?? "";
     return message;
   },
 };

@@ -1,0 +1,57 @@
+import type { TokenAnswer } from '../oauth/answer.ts'
+import type { ImportRequest } from './broker.ts'
+import { providerSilent, tokenRefused } from './import-refusals.ts'
+import type { Clock } from './ports.ts'
+import type { ProviderHandle } from './providers.ts'
+import { reasonError, refreshError } from './refresh-error.ts'
+
+/**
+ * Has the provider turn a token of a former kind into a grant. If the grant cannot be stored afterwards, it is not
+ * revoked: that could end the old token too, with which the import is repeated.
+ *
+ * @throws BrokerError `REAUTH_REQUIRED` if the provider refuses the token, `PROVIDER_MISCONFIGURED` if it
+ *   refuses our client, `CONNECTION_MISCONFIGURED` if it refuses the parameters, else `PROVIDER_UNAVAILABLE`
+ */
+export async function migrateToken(
+  { clock }: { readonly clock: Clock },
+  handle: ProviderHandle,
+  request: ImportRequest,
+): Promise<TokenAnswer> {
+  const { health, client } = handle
+  const { provider, account, credential, variables, attributes, providerAccountId } = request
+  const admission = health.admit()
+  if (!admission.admitted) throw refreshError(handle, request, admission, clock.now())
+  health.begin()
+  const result = await client.migrate({
+    accessToken: credential.token,
+    variables,
+    attributes,
+    providerAccountId,
+  })
+  if (result.ok) {
+    health.succeeded()
+    return withRequested(result.value, request)
+  }
+  const { failure } = result
+  health.failed(failure)
+  switch (failure.class) {
+    case 'reauthorize':
+      throw tokenRefused(request, failure.providerCode)
+    case 'client':
+      throw reasonError('PROVIDER_MISCONFIGURED', provider, { provider, account }, undefined)
+    case 'connection':
+      throw reasonError('CONNECTION_MISCONFIGURED', provider, { provider, account }, undefined)
+    default:
+      throw providerSilent(request, failure)
+  }
+}
+
+/** What the provider answers counts; what it leaves open is as the request says. */
+function withRequested(answer: TokenAnswer, { scopes, providerAccountId, attributes }: ImportRequest) {
+  return {
+    ...answer,
+    scopes: answer.scopes ?? (scopes.length > 0 ? scopes : undefined),
+    providerAccountId: answer.providerAccountId || providerAccountId,
+    attributes: { ...attributes, ...answer.attributes },
+  }
+}
