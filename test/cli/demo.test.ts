@@ -1,10 +1,8 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { DEMO_PROVIDERS } from '../../src/cli/demo-world.ts'
 import { builtIns } from '../../src/providers/built-ins.ts'
 import { dialects } from '../../src/sandbox/dialects.ts'
+import { tempFolder } from '../temp-folder.ts'
 import { runProcess } from './run-process.ts'
 
 /** Each walk waits seconds for a renewal, and they come one after the other. */
@@ -12,7 +10,7 @@ const WALK_TIMEOUT_MS = 60_000
 
 /** Walks in a folder of its own, then stops. */
 function demo(...argv: string[]) {
-  const cwd = mkdtempSync(join(tmpdir(), 'demo-'))
+  const cwd = tempFolder('demo')
   return runProcess(['demo', '--once', ...argv], { cwd })
 }
 

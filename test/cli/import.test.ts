@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { status as grpcStatus } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -9,6 +8,7 @@ import {
   ImportConnectionResponse,
   ImportOutcome,
 } from '../../src/gen/tokenbroker/v1/admin.ts'
+import { tempFolder } from '../temp-folder.ts'
 import { type Answers, type FakeBroker, refusal, startFakeBroker } from './fake-server.ts'
 import { statusOf } from './messages.ts'
 import { type CliSetting, runCli } from './run-cli.ts'
@@ -41,7 +41,7 @@ async function run(argv: readonly string[], setting: CliSetting = {}, answers: A
 }
 
 function written(text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'token-broker-import-')), 'grants.json')
+  const file = join(tempFolder('import'), 'grants.json')
   writeFileSync(file, text)
   return file
 }

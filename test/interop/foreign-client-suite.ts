@@ -143,7 +143,13 @@ export function itServes(createClient: (target: Target) => ForeignClient | Promi
   it('ListProviders counts the connections', async () => {
     await connect('acme', 'counted')
     const { providers } = await ask('AdminService/ListProviders', {})
-    expect(providers.map(({ provider }: Json) => provider)).toEqual(['acme', 'pinterest', 'square', 'tiktok-business', 'tiktok-login'])
+    expect(providers.map(({ provider }: Json) => provider)).toEqual([
+      'acme',
+      'pinterest',
+      'square',
+      'tiktok-business',
+      'tiktok-login',
+    ])
     expect(Number(providers[0].connectionCount)).toBeGreaterThan(0)
   })
 
