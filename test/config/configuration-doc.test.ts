@@ -12,10 +12,10 @@ const files = [...doc.matchAll(/```yaml\n(# broker\.yaml\n[\s\S]*?)```/g)].map(m
 
 const PEM = { 'tls/cert.pem': 'cert.pem', 'tls/key.pem': 'key.pem', 'certificates/internal.pem': 'cert.pem' }
 const FILES = {
-  ...Object.fromEntries(Object.entries(PEM).map(([path, name]) => [`/work/${path}`, fixture(name)])),
+  ...Object.fromEntries(Object.entries(PEM).map(([path, name]) => [`/srv/${path}`, fixture(name)])),
   '/run/secrets/acme': 'secret\n',
   '/run/secrets/pinterest-token': 'token\n',
-  '/work/secrets/shop': 'secret\n',
+  '/srv/secrets/shop': 'secret\n',
 }
 const COMMANDS = { vault: 'key\n', aws: 'secret\n' }
 

@@ -21,8 +21,8 @@ describe('loadConfig() with the environment alone', () => {
         admin: { host: 'localhost', port: 3 },
       },
       publicUrl: 'https://b.example',
-      dataDir: '/work/d',
-      rootKey: { kind: 'file', path: '/work/k', createIfMissing: false },
+      dataDir: '/srv/d',
+      rootKey: { kind: 'file', path: '/srv/k', createIfMissing: false },
       store: 'sqlite',
     })
   })
@@ -177,7 +177,7 @@ root_key: {env: KEY}
       files: { '/etc/b.yaml': 'data_dir: a' },
       env: { TOKEN_BROKER_DATA_DIR: 'd' },
     })
-    expect(config.dataDir).toBe('/work/d')
+    expect(config.dataDir).toBe('/srv/d')
   })
 
   const env = { PINTEREST_CLIENT_ID: 'env', PINTEREST_CLIENT_SECRET: 'env', PINTEREST_ACCESS_TOKEN: 'env' }

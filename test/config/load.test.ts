@@ -67,9 +67,9 @@ describe('loadConfig() with everything in the file', () => {
       },
       publicUrl: 'http://localhost:9085',
       trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'],
-      dataDir: '/work/state',
+      dataDir: '/srv/state',
       store: 'sqlite',
-      rootKey: { kind: 'file', path: '/work/state/root.key', createIfMissing: true },
+      rootKey: { kind: 'file', path: '/srv/state/root.key', createIfMissing: true },
       log: { level: 'warn' },
     })
   })
@@ -137,9 +137,9 @@ describe('loadConfig() with nothing at all', () => {
     },
     publicUrl: 'http://localhost:8085',
     trustedProxies: [],
-    dataDir: '/work/data',
+    dataDir: '/srv/data',
     store: 'sqlite',
-    rootKey: { kind: 'file', path: '/work/data/root.key', createIfMissing: true },
+    rootKey: { kind: 'file', path: '/srv/data/root.key', createIfMissing: true },
     providers: new Map(),
     callers: [],
     log: { level: 'info' },
@@ -159,9 +159,9 @@ describe('loadConfig() with nothing at all', () => {
 
 describe('loadConfig() looking for the file', () => {
   const files = {
-    '/work/broker.yaml': 'data_dir: default',
+    '/srv/broker.yaml': 'data_dir: default',
     '/etc/b.yaml': 'data_dir: from-variable',
-    '/work/conf/a.yaml': 'data_dir: from-argument',
+    '/srv/conf/a.yaml': 'data_dir: from-argument',
   }
 
   it('takes what --config names first', async () => {
@@ -170,7 +170,7 @@ describe('loadConfig() looking for the file', () => {
       argvPath: 'conf/a.yaml',
       env: { TOKEN_BROKER_CONFIG: '/etc/b.yaml' },
     })
-    expect(config.dataDir).toBe('/work/conf/from-argument')
+    expect(config.dataDir).toBe('/srv/conf/from-argument')
   })
 
   it('takes TOKEN_BROKER_CONFIG next', async () => {
@@ -179,7 +179,7 @@ describe('loadConfig() looking for the file', () => {
   })
 
   it('takes broker.yaml of the working directory last, also if the variable is set to nothing', async () => {
-    expect((await load(undefined, { files, env: { TOKEN_BROKER_CONFIG: '' } })).dataDir).toBe('/work/default')
+    expect((await load(undefined, { files, env: { TOKEN_BROKER_CONFIG: '' } })).dataDir).toBe('/srv/default')
   })
 
   it('starts every relative path of the file in its folder', async () => {
@@ -195,7 +195,7 @@ describe('loadConfig() looking for the file', () => {
 
   it('refuses a file that is named and absent', async () => {
     expect(await refusals(undefined, { argvPath: 'nope.yaml' })).toEqual([
-      'nope.yaml  the file /work/nope.yaml does not exist',
+      'nope.yaml  the file /srv/nope.yaml does not exist',
     ])
     expect(await refusals(undefined, { env: { TOKEN_BROKER_CONFIG: '/nope.yaml' } })).toEqual([
       '/nope.yaml  the file /nope.yaml does not exist',
@@ -204,10 +204,10 @@ describe('loadConfig() looking for the file', () => {
 
   it('refuses a file that is too large or not UTF-8', async () => {
     expect(await refusals('#'.repeat(1024 * 1024 + 1))).toEqual([
-      'broker.yaml  the file /work/broker.yaml is larger than 1024 KiB',
+      'broker.yaml  the file /srv/broker.yaml is larger than 1024 KiB',
     ])
-    expect(await refusals(undefined, { files: { '/work/broker.yaml': Uint8Array.of(0x61, 0xff) } })).toEqual([
-      'broker.yaml  the file /work/broker.yaml is not UTF-8 text',
+    expect(await refusals(undefined, { files: { '/srv/broker.yaml': Uint8Array.of(0x61, 0xff) } })).toEqual([
+      'broker.yaml  the file /srv/broker.yaml is not UTF-8 text',
     ])
   })
 })

@@ -48,7 +48,7 @@ describe('loadConfig() with a provider key that is wrong', () => {
       'endpoints_base: http://sandbox:8087',
       'endpoints_base: must be https; plain http is only for localhost',
     ],
-    ['an absent ca', 'ca: ca.pem', 'ca: the file /work/ca.pem does not exist'],
+    ['an absent ca', 'ca: ca.pem', 'ca: the file /srv/ca.pem does not exist'],
     ['an unset variable', 'static_access_token: {env: E}', 'static_access_token: the variable E is not set'],
   ])('refuses %s', async (_, keys, line) => {
     const [first, ...more] = await refusals(client(keys), WORLD)
@@ -418,7 +418,7 @@ client_id: x`)
 describe('loadConfig() with ca', () => {
   it('takes a file or the text itself', async () => {
     const pem = fixture('cert.pem')
-    const file = await load(client('ca: ca.pem'), { ...WORLD, files: { '/work/ca.pem': pem } })
+    const file = await load(client('ca: ca.pem'), { ...WORLD, files: { '/srv/ca.pem': pem } })
     const inline = await load(client(`ca: |\n  ${pem.trim().replaceAll('\n', '\n  ')}`), WORLD)
     expect(file.providers.get('a')?.ca).toBe(pem)
     expect(inline.providers.get('a')?.ca).toBe(pem)
@@ -430,7 +430,7 @@ describe('loadConfig() with ca', () => {
     ['nothing', ''],
     ['one good and one damaged', fixture('cert.pem') + fixture('cert.pem').replace(/M/g, 'N')],
   ])('refuses %s', async (_, pem) => {
-    expect(await refusals(client('ca: ca.pem'), { ...WORLD, files: { '/work/ca.pem': pem } })).toEqual([
+    expect(await refusals(client('ca: ca.pem'), { ...WORLD, files: { '/srv/ca.pem': pem } })).toEqual([
       'broker.yaml:6:5  providers.a.ca: expected certificates as PEM, or the path of a file of them',
     ])
   })

@@ -22,7 +22,7 @@ describe('loadConfig() with a secret', () => {
       'the variable LINES gives several lines or control characters; a secret is one line',
     ],
     ['a variable that is too long', '{env: LONG}', 'the variable LONG gives more than 64 KiB'],
-    ['an absent file', '{file: nope}', 'the file /work/nope does not exist'],
+    ['an absent file', '{file: nope}', 'the file /srv/nope does not exist'],
     ['an empty file', '{file: /empty}', 'the file /empty gives an empty value'],
     ['a file that is too large', '{file: /large}', 'the file /large is larger than 64 KiB'],
     ['a file that is not UTF-8', '{file: /binary}', 'the file /binary is not UTF-8 text'],
@@ -91,7 +91,7 @@ providers:
       fc.asyncProperty(marked, async secret => {
         const config = await load(yaml, {
           env: { A: secret },
-          files: { '/work/f': secret, '/work/c.pem': fixture('cert.pem'), '/work/key.pem': key },
+          files: { '/srv/f': secret, '/srv/c.pem': fixture('cert.pem'), '/srv/key.pem': key },
           commands: { c: secret },
         })
         const printed = [

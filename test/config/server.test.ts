@@ -180,12 +180,12 @@ describe('loadConfig() with an address to listen on', () => {
 
 describe('loadConfig() with TLS', () => {
   const yaml = 'listen: {grpc: [{address: 0.0.0.0:1, tls: {cert: tls/cert.pem, key: /key.pem}}]}'
-  const files = { '/work/tls/cert.pem': fixture('cert.pem'), '/key.pem': fixture('key.pem') }
+  const files = { '/srv/tls/cert.pem': fixture('cert.pem'), '/key.pem': fixture('key.pem') }
 
   it('reads certificate and key', async () => {
     const tls = (await load(yaml, { files })).listen.grpc[0]?.tls
     if (typeof tls !== 'object') throw new Error('no TLS')
-    expect(tls.cert).toBe(files['/work/tls/cert.pem'])
+    expect(tls.cert).toBe(files['/srv/tls/cert.pem'])
     expect(tls.key.expose()).toBe(files['/key.pem'])
   })
 
@@ -200,11 +200,11 @@ describe('loadConfig() with TLS', () => {
     [
       'absent files',
       {},
-      [`${cert} the file /work/tls/cert.pem does not exist`, `${key} the file /key.pem does not exist`],
+      [`${cert} the file /srv/tls/cert.pem does not exist`, `${key} the file /key.pem does not exist`],
     ],
     [
       'a key for a certificate',
-      { ...files, '/work/tls/cert.pem': fixture('key.pem') },
+      { ...files, '/srv/tls/cert.pem': fixture('key.pem') },
       [`${cert} expected a PEM file that starts with a certificate, the chain below it`],
     ],
     [
@@ -246,7 +246,7 @@ describe('loadConfig() with root_key', () => {
     })
     expect((await load('data_dir: d\nroot_key: {file: d/root.key}')).rootKey).toEqual({
       kind: 'file',
-      path: '/work/d/root.key',
+      path: '/srv/d/root.key',
       createIfMissing: true,
     })
     expect((await load('data_dir: d\nroot_key: {file: data/root.key}')).rootKey).toMatchObject({

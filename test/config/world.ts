@@ -16,7 +16,7 @@ export interface World {
 }
 
 /** Where the fake process runs. */
-const CWD = '/work'
+const CWD = '/srv'
 
 /** Loads `broker.yaml` of the working directory, or nothing but the environment. */
 export function load(
