@@ -3,7 +3,7 @@ import type { ImportRequest } from './broker.ts'
 import { providerSilent, tokenRefused } from './import-refusals.ts'
 import type { Clock } from './ports.ts'
 import type { ProviderHandle } from './providers.ts'
-import { reasonError, refreshError } from './refresh-error.ts'
+import { refreshError } from './refresh-error.ts'
 
 /**
  * Has the provider turn a token of a former kind into a grant. If the grant cannot be stored afterwards, it is not
@@ -18,7 +18,7 @@ export async function migrateToken(
   request: ImportRequest,
 ): Promise<TokenAnswer> {
   const { health, client } = handle
-  const { provider, account, credential, variables, attributes, providerAccountId } = request
+  const { credential, variables, attributes, providerAccountId } = request
   const admission = health.admit()
   if (!admission.admitted) throw refreshError(handle, request, admission, clock.now())
   health.begin()
@@ -38,9 +38,9 @@ export async function migrateToken(
     case 'reauthorize':
       throw tokenRefused(request, failure.providerCode)
     case 'client':
-      throw reasonError('PROVIDER_MISCONFIGURED', provider, { provider, account }, undefined)
+      throw refreshError(handle, request, { reason: 'PROVIDER_MISCONFIGURED' }, clock.now())
     case 'connection':
-      throw reasonError('CONNECTION_MISCONFIGURED', provider, { provider, account }, undefined)
+      throw refreshError(handle, request, { reason: 'CONNECTION_MISCONFIGURED' }, clock.now())
     default:
       throw providerSilent(request, failure)
   }

@@ -61,7 +61,10 @@ function createHandle(client: OAuthClient, keyring: Keyring, clock: Clock): Prov
   }
 }
 
-/** Replaces each `{name}` by the variable's value, or by nothing. For what is shown, compared and handed to callers; requests use templates that refuse gaps. */
+/**
+ * Replaces each `{name}` by the variable's value, or by nothing. For what is shown, compared and handed to
+ * callers; requests use templates that refuse gaps.
+ */
 export function fillVariables(template: string, variables: Readonly<Record<string, string>>): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) => variables[name] ?? '')
 }

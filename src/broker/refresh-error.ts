@@ -1,7 +1,6 @@
 import type { ConnectionName } from './broker.ts'
 import { BrokerError } from './errors.ts'
 import type { ProviderHandle } from './providers.ts'
-import type { Verdict } from './verdict.ts'
 
 /** Callers are not asked to come back sooner than that. */
 const RETRY_MIN_MS = 1_000
@@ -13,11 +12,17 @@ interface Refusal {
   readonly retryAfterMs?: number
 }
 
-/** What a caller is told when a refresh did not bring a token. */
+/** What a failed refresh left: its reason, and when the next one comes; absent = none by itself. */
+interface Outcome {
+  readonly reason: string
+  readonly nextRefreshAt?: number
+}
+
+/** What a caller is told when a refresh did not bring a token, or was not tried because the last one did not. */
 export function refreshError(
   handle: ProviderHandle,
   row: ConnectionName,
-  cause: Verdict | Refusal,
+  cause: Outcome | Refusal,
   now: number,
 ): BrokerError {
   const { id } = handle.provider
@@ -50,8 +55,7 @@ function refusalError(id: string, metadata: Record<string, string>, refusal: Ref
   )
 }
 
-/** The error of a reason that a connection's last refresh left. */
-export function reasonError(
+function reasonError(
   reason: string,
   id: string,
   metadata: Record<string, string>,

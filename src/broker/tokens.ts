@@ -8,7 +8,7 @@ import { freshness, meetsMinTtl, renewalMargin } from './freshness.ts'
 import type { Clock } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
-import { reasonError } from './refresh-error.ts'
+import { refreshError } from './refresh-error.ts'
 import type { RefreshOutcome } from './refresh-outcome.ts'
 import type { RejectionLimit } from './rejection-limit.ts'
 import { accessTokenOf, staticTokenOf } from './token-answer.ts'
@@ -40,9 +40,7 @@ export interface TokenPorts {
 export async function getAccessToken(ports: TokenPorts, request: TokenRequest): Promise<AccessToken> {
   const handle = ports.providers.get(request.provider)
   const connection =
-    ports.connections.peek(request) ??
-    (await ports.connections.load(request)) ??
-    (await ports.clientCredentials.connect(handle, request))
+    (await ports.connections.load(request)) ?? (await ports.clientCredentials.connect(handle, request))
   if (connection === null) return releaseStatic(ports, handle, request)
   const usable = await usableConnection(ports, handle, connection, request)
   // A refresh or a new consent may have brought fewer scopes.
@@ -158,9 +156,7 @@ function isHeldOff(row: Connection['row'], now: number): boolean {
 
 function lastErrorOf(handle: ProviderHandle, { row }: Connection, now: number): BrokerError {
   const reason = row.state === 'REAUTH_REQUIRED' ? row.state : (row.lastError?.reason ?? '')
-  const metadata = { provider: row.provider, account: row.account }
-  const wait = row.nextRefreshAt === undefined ? undefined : Math.max(1_000, row.nextRefreshAt - now)
-  return reasonError(reason, handle.provider.id, metadata, wait)
+  return refreshError(handle, row, { reason, nextRefreshAt: row.nextRefreshAt }, now)
 }
 
 async function release(

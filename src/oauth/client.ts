@@ -6,32 +6,12 @@ import { readTokenAnswer, readVerifiedFacts, type TokenAnswer, type VerifiedFact
 import { classify } from './classify.ts'
 import type { DefinitionSource } from './discovery.ts'
 import { type Failure, failed, type Result, success } from './failure.ts'
+import type { ConnectionValues, RefreshInput, RevokeInput } from './inputs.ts'
 import { readBody, valueAt } from './json.ts'
 import { present, refreshParameters, revokeParameters } from './parameters.ts'
 import { buildRequest } from './request.ts'
 import { isSuccess } from './success.ts'
 import { TemplateError, type Values } from './template.ts'
-
-/** What holds for one connection and may stand in a definition's templates. */
-export interface ConnectionValues {
-  readonly variables: Readonly<Record<string, string>>
-  readonly attributes?: Readonly<Record<string, string>>
-  readonly providerAccountId?: string
-}
-
-/** What a refresh starts from. */
-export interface RefreshInput extends ConnectionValues {
-  /** Absent for `client_credentials` and `exchange_access_token`. */
-  readonly refreshToken?: Secret
-  readonly accessToken?: Secret
-  readonly scopes: readonly string[]
-}
-
-/** What is revoked. */
-export interface RevokeInput extends ConnectionValues {
-  readonly token?: Secret
-  readonly hint: 'access_token' | 'refresh_token'
-}
 
 /** Speaks to one provider as its definition says. Nothing is stored, nothing is retried. */
 export interface OAuthClient {

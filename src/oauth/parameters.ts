@@ -1,6 +1,6 @@
 import type { HttpRequest } from '../egress/http.ts'
 import type { Definition, Operation } from '../providers/definition.ts'
-import type { RefreshInput, RevokeInput } from './client.ts'
+import type { RefreshInput, RevokeInput } from './inputs.ts'
 import { fillHeaders } from './request.ts'
 import { mentions, type Values } from './template.ts'
 
