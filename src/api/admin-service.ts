@@ -1,4 +1,10 @@
-import type { Broker, ConnectionListRequest, Consent, ConsentLinkRequest } from '../broker/broker.ts'
+import type {
+  Broker,
+  ConnectionListRequest,
+  ConnectionStatus,
+  Consent,
+  ConsentLinkRequest,
+} from '../broker/broker.ts'
 import { BrokerError } from '../broker/errors.ts'
 import { isAllowed } from '../broker/policy.ts'
 import {
@@ -7,14 +13,23 @@ import {
   type GetConsentRequest,
   type ListConnectionsRequest,
   ListConnectionsResponse,
+  type WatchConnectionsRequest,
+  type WatchConnectionsResponse,
 } from '../gen/tokenbroker/v1/admin.ts'
 import { ConnectionState } from '../gen/tokenbroker/v1/token_broker.ts'
 import { anywhere, mayKnowProvider, onConnection } from './authorization.ts'
 import type { Caller } from './callers.ts'
-import { connectionListToProto, consentLinkToProto, consentToProto, providerToProto } from './conversion.ts'
+import {
+  connectionListToProto,
+  consentLinkToProto,
+  consentToProto,
+  providerToProto,
+  statusToProto,
+} from './conversion.ts'
 import { notImplemented, type Procedures, rpc } from './handler.ts'
 import { importRequestFromProto, importToProto } from './import-request.ts'
-import { SEND_BYTES_MAX } from './limits.ts'
+import { SEND_BYTES_MAX, WATCH_OF_ALL_WEIGHT } from './limits.ts'
+import { stream } from './stream.ts'
 import {
   connectionFaults,
   nameFault,
@@ -69,7 +84,13 @@ export function createAdminProcedures(broker: Broker): Procedures<typeof AdminSe
         return { providers: visible.map(providerToProto) }
       },
     }),
-    watchConnections: notImplemented(anywhere),
+    watchConnections: stream({
+      allows: anywhere,
+      parse: providerFromProto,
+      weight: () => WATCH_OF_ALL_WEIGHT,
+      run: (provider, { permits, signal }) =>
+        statusesToProto(broker.watchConnections({ provider, visible: permits, signal })),
+    }),
   }
 }
 
@@ -101,6 +122,18 @@ async function findVisibleConsent(broker: Broker, consentId: string, caller: Cal
   })
   if (!isAllowed(caller.allow, 'GetConsent', consent)) throw notFound
   return consent
+}
+
+function providerFromProto({ provider }: WatchConnectionsRequest): string | undefined {
+  if (provider === '') return undefined
+  refuseFaults({ provider: providerFault(provider) })
+  return provider
+}
+
+async function* statusesToProto(
+  statuses: AsyncIterable<ConnectionStatus>,
+): AsyncGenerator<WatchConnectionsResponse> {
+  for await (const status of statuses) yield { status: statusToProto(status) }
 }
 
 type ListRequest = Omit<ConnectionListRequest, 'visible'>

@@ -8,6 +8,7 @@ import type {
   ProviderSummary,
 } from '../broker/broker.ts'
 import {
+  CircuitBreaker,
   type Consent as ConsentProto,
   ConsentState,
   type CreateConsentLinkResponse,
@@ -136,6 +137,11 @@ export function providerToProto(summary: ProviderSummary): ProviderProto {
       lastFailureTime: timeToProto(health.lastFailureAt),
       misconfiguredSince: timeToProto(health.misconfiguredSince),
       blockedUntil: timeToProto(health.blockedUntil),
+      waiting: health.waiting,
+      breaker: health.breaker === 'open' ? CircuitBreaker.OPEN : CircuitBreaker.CLOSED,
+      openSince: timeToProto(health.openSince),
+      retryBudget: health.retryBudget,
+      holdingVerdictsSince: timeToProto(health.holdingVerdictsSince),
     },
   }
 }

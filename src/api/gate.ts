@@ -20,6 +20,12 @@ export interface Gate {
   readonly intercept: ServerInterceptor
   /** The caller of an admitted call, by the very metadata object that its handler got. */
   callerOf(metadata: Metadata): Caller
+  /**
+   * The same caller as it is known now: a stream outlives its caller's token.
+   *
+   * @throws BrokerError `CALLER_UNAUTHENTICATED` if it is not known any more
+   */
+  callerNow(metadata: Metadata): Caller
   /** Ends open streams, which would never end by themselves, with `BROKER_UNAVAILABLE`. Unary calls go on. */
   endStreams(): void
 }
@@ -29,6 +35,13 @@ export interface GateOptions {
   readonly callers: Callers
   readonly clock: Pick<Clock, 'schedule'>
   readonly log: Log
+}
+
+/** What an admitted call tells who watches over it. */
+interface Supervision {
+  /** The request is there, whole. */
+  readonly requested: () => void
+  readonly ended: () => void
 }
 
 type Method = ServerMethodDefinition<unknown, unknown>
@@ -46,16 +59,27 @@ export function createGate({ callers, clock, log }: GateOptions): Gate {
     admitted.set(metadata, callers.authenticate(metadata.get('authorization')))
   }
 
-  /** Watches over an admitted call; the returned function is called when it has ended. */
-  function supervise(method: Method, call: ServerInterceptingCallInterface): () => void {
-    if (!method.requestStream && !method.responseStream) return endInTime(call, clock)
+  /** Watches over an admitted call. */
+  function supervise(method: Method, call: ServerInterceptingCallInterface): Supervision {
+    if (!method.responseStream) {
+      const cancel = endInTime(call, clock)
+      return { requested: () => {}, ended: cancel }
+    }
+    // A stream may last, but not the wait for its one request.
+    const cancel = method.requestStream ? () => {} : endInTime(call, clock)
     streams.add(call)
-    return () => streams.delete(call)
+    return {
+      requested: cancel,
+      ended() {
+        cancel()
+        streams.delete(call)
+      },
+    }
   }
 
   return {
     intercept(method: Method, call) {
-      let release = () => {}
+      let supervision: Supervision | undefined
       return new ServerInterceptingCall(call, {
         start: next =>
           next({
@@ -66,14 +90,19 @@ export function createGate({ callers, clock, log }: GateOptions): Gate {
                 call.sendStatus(reportFailure(error, log, { method: method.path, peer: call.getPeer() }))
                 return
               }
-              release = supervise(method, call)
+              supervision = supervise(method, call)
               pass(metadata)
             },
+            onReceiveHalfClose(pass) {
+              supervision?.requested()
+              pass()
+            },
             // grpc-js says so at the end of every call, cancelled or not.
-            onCancel: () => release(),
+            onCancel: () => supervision?.ended(),
           }),
       })
     },
+    callerNow: metadata => callers.authenticate(metadata.get('authorization')),
     callerOf(metadata) {
       const caller = admitted.get(metadata)
       if (caller === undefined) throw new Error('the call has not passed the gate')

@@ -1,16 +1,10 @@
-import type {
-  handleServerStreamingCall,
-  handleUnaryCall,
-  MethodDefinition,
-  Server,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+import type { handleUnaryCall, MethodDefinition, Server, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { BrokerError } from '../broker/errors.ts'
-import type { Log } from '../broker/ports.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
-import type { Gate } from './gate.ts'
+import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
 import { type CallStatus, reportFailure } from './status.ts'
+import { type StreamProcedure, streamHandler } from './stream.ts'
 
 /** One authenticated call. */
 interface Call {
@@ -19,7 +13,7 @@ interface Call {
   readonly signal: AbortSignal
 }
 
-/** How one RPC is answered. Created by {@link rpc} or {@link notImplemented}. */
+/** How one unary RPC is answered. Created by {@link rpc} or {@link notImplemented}. */
 export interface Procedure<Request, Response> {
   readonly allows: Authorization<Request>
   readonly answer: (request: Request, call: Call) => Promise<Response>
@@ -48,29 +42,20 @@ export function notImplemented<Request>(allows: Authorization<Request>): Procedu
   return { allows, answer: () => Promise.reject(new BrokerError('NOT_IMPLEMENTED', message)) }
 }
 
-// A method that may be any: what its types are is known where a service is defined.
-// biome-ignore lint/suspicious/noExplicitAny: functions of unknown parameters are assignable to nothing else
-type AnyMethod = MethodDefinition<any, any>
-
 /** A generated service. */
 export type Service = Readonly<Record<string, AnyMethod>>
 
 /** One procedure for each method of a service. */
 export type Procedures<S extends Service> = {
   readonly [Name in keyof S]: S[Name] extends MethodDefinition<infer Request, infer Response>
-    ? Procedure<Request, Response>
+    ? S[Name] extends { readonly responseStream: true }
+      ? StreamProcedure<Request, Response>
+      : Procedure<Request, Response>
     : never
 }
 
-/** What the adapter needs beside the procedures. */
-export interface Edge {
-  readonly gate: Pick<Gate, 'callerOf'>
-  readonly log: Log
-}
-
 type UnaryHandler = handleUnaryCall<Buffer, Buffer>
-type StreamHandler = handleServerStreamingCall<Buffer, Buffer>
-type AnyCall = Parameters<UnaryHandler>[0] | Parameters<StreamHandler>[0]
+type UnaryCall = Parameters<UnaryHandler>[0]
 
 /**
  * Adds a service to the server: the one place where grpc-js's callbacks become promises, bytes become
@@ -89,17 +74,18 @@ export function addService<S extends Service>(
   const handlers: UntypedServiceImplementation = {}
   for (const [name, method] of Object.entries(service)) {
     methods[name] = { ...method, requestDeserialize: sameBytes, responseSerialize: sameBytes }
-    const answer = answerBytes(method, procedures[name] as Procedure<unknown, unknown>, edge)
-    handlers[name] = method.responseStream ? streamHandler(answer) : unaryHandler(answer)
+    handlers[name] = method.responseStream
+      ? streamHandler(method, procedures[name] as StreamProcedure<unknown, unknown>, edge)
+      : unaryHandler(answerBytes(method, procedures[name] as Procedure<unknown, unknown>, edge))
   }
   server.addService(methods, handlers)
 }
 
 /** The answer to a call; rejects with nothing but a {@link CallStatus}. */
-type Answer = (call: AnyCall) => Promise<Buffer>
+type Answer = (call: UnaryCall) => Promise<Buffer>
 
 function answerBytes(method: AnyMethod, procedure: Procedure<unknown, unknown>, edge: Edge): Answer {
-  const name = method.path.slice(method.path.lastIndexOf('/') + 1)
+  const name = nameOf(method)
 
   return async call => {
     const cancellation = new AbortController()
@@ -108,7 +94,7 @@ function answerBytes(method: AnyMethod, procedure: Procedure<unknown, unknown>, 
     let caller: Caller | undefined
     try {
       caller = edge.gate.callerOf(call.metadata)
-      const request = decode(method, name, call.request)
+      const request = decode(method, call.request)
       if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
       return method.responseSerialize(
         await procedure.answer(request, { caller, signal: cancellation.signal }),
@@ -131,25 +117,6 @@ function unaryHandler(answer: Answer): UnaryHandler {
       bytes => callback(null, bytes),
       (failure: CallStatus) => callback(failure),
     )
-  }
-}
-
-/** No stream is implemented yet: each ends with the status that its procedure fails with. */
-function streamHandler(answer: Answer): StreamHandler {
-  return call => {
-    answer(call).then(
-      () => call.end(),
-      (failure: CallStatus) => call.emit('error', failure),
-    )
-  }
-}
-
-function decode(method: AnyMethod, name: string, bytes: Buffer): unknown {
-  try {
-    return method.requestDeserialize(bytes)
-  } catch (cause) {
-    const message = `the message is not a ${name}Request: generate the client from the broker's .proto files`
-    throw new BrokerError('INVALID_REQUEST', message, { cause })
   }
 }
 

@@ -19,8 +19,26 @@ export const TLS_HANDSHAKE_MS_MAX = 5_000
 /** Calls and streams at the same time per connection. HTTP/2's default is four billion. */
 export const STREAMS_MAX = 1_000
 
-/** Bytes of a request. The largest, an import with two tokens of 16 KiB, fits twice. */
-export const RECEIVE_BYTES_MAX = 64 * 1024
+/**
+ * Watches that one caller may have open. All of them over one connection leave it a tenth of its streams: a call
+ * beyond the last stream would not fail but hang in the client until its deadline.
+ */
+export const WATCHES_PER_CALLER_MAX = 900
+
+/** Connections on one stream of `WatchAccessTokens`, as the `.proto` file says. */
+export const WATCHED_PER_STREAM_MAX = 1_000
+
+/** Connections that one caller may watch on all its streams together, about 1 KiB each. */
+export const WATCHED_PER_CALLER_MAX = 100_000
+
+/** As much as a stream of all connections counts for in that: it keeps marks and digests for many. */
+export const WATCH_OF_ALL_WEIGHT = 1_000
+
+/**
+ * Bytes of a request. The largest is a watch of 1,000 connections: 327 bytes each if its provider's id has 63 bytes
+ * and its account 256. The next, an import with two tokens of 16 KiB, has an eighth of that.
+ */
+export const RECEIVE_BYTES_MAX = 384 * 1024
 
 /** Bytes of an answer: what gRPC clients accept unless told otherwise. Only lists come near. */
 export const SEND_BYTES_MAX = 4 * 1024 * 1024

@@ -13,6 +13,7 @@ import * as limits from './limits.ts'
 import { type OpenListener, openListener } from './listening.ts'
 import { addReflection } from './reflection.ts'
 import { createTokenProcedures } from './token-service.ts'
+import { createWatchLimit } from './watch-limit.ts'
 
 /** The gRPC edge of the broker. */
 export interface ApiServer {
@@ -49,8 +50,9 @@ export function createApiServer({ broker, callers, log, clock }: ApiServerOption
   const gate = createGate({ callers, clock, log })
   const health = createHealth(SERVICES)
   const server = new Server({ ...SERVER_OPTIONS, interceptors: [gate.intercept] })
-  addService(server, TokenBrokerServiceService, createTokenProcedures(broker), { gate, log })
-  addService(server, AdminServiceService, createAdminProcedures(broker), { gate, log })
+  const edge = { gate, watches: createWatchLimit(), log }
+  addService(server, TokenBrokerServiceService, createTokenProcedures(broker), edge)
+  addService(server, AdminServiceService, createAdminProcedures(broker), edge)
   health.addTo(server)
   addReflection(server)
   // TLS has ended before a connection gets here.

@@ -69,6 +69,11 @@ export function reportFailure(error: unknown, log: Log, fields: LogFields): Call
   return createStatus('INTERNAL', 'the broker failed unexpectedly; its log says why')
 }
 
+/** The gRPC code of a reason, where an error is part of an answer. */
+export function codeOf(reason: Reason): status {
+  return CODES[reason]
+}
+
 /** The status of a call that the broker itself ended because it took too long. */
 export function deadlineStatus(ms: number): CallStatus {
   return createStatus('DEADLINE_EXCEEDED', `the broker did not finish within ${ms / 1000} s`)

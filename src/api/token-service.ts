@@ -1,4 +1,4 @@
-import type { Broker, ConnectionName, Disconnection, TokenRequest } from '../broker/broker.ts'
+import type { Broker, ConnectionName, Disconnection, TokenRequest, TokenState } from '../broker/broker.ts'
 import { isAllowed } from '../broker/policy.ts'
 import type { AllowRule } from '../config/config.ts'
 import type { Duration } from '../gen/google/protobuf/duration.ts'
@@ -8,10 +8,15 @@ import {
   type GetStatusRequest,
   Shared,
   type TokenBrokerServiceService,
+  type WatchAccessTokensRequest,
+  type WatchAccessTokensResponse,
 } from '../gen/tokenbroker/v1/token_broker.ts'
 import { onConnection, onDisconnection, onEveryConnection } from './authorization.ts'
 import { accessTokenToProto, disconnectionToProto, statusToProto } from './conversion.ts'
-import { notImplemented, type Procedures, rpc } from './handler.ts'
+import { type Procedures, rpc } from './handler.ts'
+import { WATCHED_PER_STREAM_MAX } from './limits.ts'
+import { codeOf } from './status.ts'
+import { stream } from './stream.ts'
 import {
   connectionFaults,
   enumFault,
@@ -31,7 +36,13 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
         token: accessTokenToProto(await broker.getAccessToken({ ...request, caller, signal })),
       }),
     }),
-    watchAccessTokens: notImplemented(onEveryConnection),
+    watchAccessTokens: stream({
+      allows: onEveryConnection,
+      parse: namesFromProto,
+      weight: connections => connections.length,
+      run: (connections, { caller, authorize, signal }) =>
+        tokenStatesToProto(broker.watchAccessTokens({ connections, caller, authorize, signal })),
+    }),
     getStatus: rpc({
       allows: onConnection,
       parse: statusRequestFromProto,
@@ -86,6 +97,34 @@ function disconnectRequestFromProto(
 function nameFromProto(name: ConnectionName): ConnectionName {
   refuseFaults(connectionFaults(name))
   return { provider: name.provider, account: name.account }
+}
+
+function namesFromProto({ connections }: WatchAccessTokensRequest): ConnectionName[] {
+  if (connections.length === 0 || connections.length > WATCHED_PER_STREAM_MAX) {
+    refuseFaults({ connections: `must be from 1 to ${WATCHED_PER_STREAM_MAX}` })
+  }
+  const faults = connections.flatMap((name, index) =>
+    Object.entries(connectionFaults(name)).map(
+      ([field, fault]) => [`connections[${index}].${field}`, fault] as const,
+    ),
+  )
+  refuseFaults(Object.fromEntries(faults))
+  return connections.map(({ provider, account }) => ({ provider, account }))
+}
+
+async function* tokenStatesToProto(
+  states: AsyncIterable<TokenState>,
+): AsyncGenerator<WatchAccessTokensResponse> {
+  for await (const state of states) yield tokenStateToProto(state)
+}
+
+function tokenStateToProto(state: TokenState): WatchAccessTokensResponse {
+  const { connection } = state
+  if ('token' in state) {
+    return { connection, state: { $case: 'token', value: accessTokenToProto(state.token) } }
+  }
+  const { reason, message } = state.error
+  return { connection, state: { $case: 'error', value: { code: codeOf(reason), reason, message } } }
 }
 
 /** A disconnection names no connection whose state the caller may not ask for. */

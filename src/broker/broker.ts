@@ -1,6 +1,8 @@
 import type { Secret } from '../secret.ts'
 import type { Expiry, StoredState } from '../store/rows.ts'
 import type { ConsentError, ConsentFlow } from './consent-flow.ts'
+import type { BrokerError } from './errors.ts'
+import type { GovernorSnapshot } from './governor.ts'
 
 /**
  * What the broker does, as its edges (gRPC and browser) see it. Requests are already authorized;
@@ -9,6 +11,8 @@ import type { ConsentError, ConsentFlow } from './consent-flow.ts'
  */
 export interface Broker {
   getAccessToken(request: TokenRequest): Promise<AccessToken>
+  /** Yields until `signal` aborts. */
+  watchAccessTokens(request: TokenWatch): AsyncIterable<TokenState>
   getStatus(request: ConnectionName & { readonly verify: boolean }): Promise<ConnectionStatus>
   refresh(
     request: ConnectionName,
@@ -19,6 +23,8 @@ export interface Broker {
   getConsent(consentId: string): Promise<Consent>
   importConnection(request: ImportRequest): Promise<Import>
   listConnections(request: ConnectionListRequest): Promise<ConnectionList>
+  /** Yields until `signal` aborts. Throws `BROKER_UNAVAILABLE` if the store is away or the reader too slow. */
+  watchConnections(request: ConnectionWatch): AsyncIterable<ConnectionStatus>
   /** Ordered by id. */
   listProviders(): Promise<ProviderSummary[]>
   /** Whether such a provider is configured. */
@@ -29,8 +35,11 @@ export interface Broker {
 
   /** Why the broker is not ready to serve; empty when it is. */
   unreadiness(): readonly string[]
-  /** Starts renewal and recovery in the background. */
-  start(): void
+  /**
+   * Settles what a former run left in the spool, then starts renewal in the background. Nothing may be served before it resolves:
+   * the spool may hold the only refresh token that still works.
+   */
+  start(): Promise<void>
   /** Stops background work and waits until refreshes in flight are stored. */
   stop(): Promise<void>
 }
@@ -59,6 +68,19 @@ export interface TokenRequest extends ConnectionName {
   /** Ends this caller's waiting, never the refresh. */
   readonly signal?: AbortSignal
 }
+
+export interface TokenWatch {
+  readonly connections: readonly ConnectionName[]
+  readonly caller: CallerIdentity
+  /** Asked before each state is made; what it throws ends the watch. */
+  readonly authorize: (name: ConnectionName) => void
+  readonly signal: AbortSignal
+}
+
+/** The token of a watched connection, or what `getAccessToken` would fail with. */
+export type TokenState =
+  | { readonly connection: ConnectionName; readonly token: AccessToken }
+  | { readonly connection: ConnectionName; readonly error: BrokerError }
 
 /** Where a token comes from. */
 export type Source = 'OAUTH' | 'STATIC'
@@ -198,6 +220,14 @@ export interface ConnectionList {
   readonly nextPageToken: string
 }
 
+export interface ConnectionWatch {
+  /** Absent = all. */
+  readonly provider?: string
+  /** Which connections the caller may see, asked before each state; what it throws ends the watch. */
+  readonly visible: (name: ConnectionName) => boolean
+  readonly signal: AbortSignal
+}
+
 export interface ProviderSummary {
   readonly provider: string
   readonly definition: string
@@ -207,12 +237,5 @@ export interface ProviderSummary {
   readonly hasStaticToken: boolean
   readonly connectionCount: number
   readonly reauthRequiredCount: number
-  readonly health: {
-    readonly inFlight: number
-    readonly consecutiveFailures: number
-    readonly lastSuccessAt?: number
-    readonly lastFailureAt?: number
-    readonly misconfiguredSince?: number
-    readonly blockedUntil?: number
-  }
+  readonly health: GovernorSnapshot
 }

@@ -20,7 +20,7 @@ export interface ClientCredentials {
    * @returns `null` where the provider's definition is of another kind, or the account is not `""`
    * @throws BrokerError if the provider refuses or does not answer
    */
-  connect(handle: ProviderHandle, request: TokenRequest): Promise<Connection | null>
+  connect(handle: ProviderHandle, request: Omit<TokenRequest, 'caller'>): Promise<Connection | null>
 }
 
 interface Ports {
@@ -65,21 +65,22 @@ export function createClientCredentials(ports: Ports): ClientCredentials {
 
 async function obtain(ports: Ports, handle: ProviderHandle): Promise<Connection> {
   const { store, keyring, connections, clock, random } = ports
-  const { provider, client, health } = handle
+  const { provider, client, governor } = handle
   const name: ConnectionName = { provider: provider.id, account: '' }
-  const admission = health.admit()
-  if (!admission.admitted) throw refreshError(handle, name, admission, clock.now())
+  const entry = await governor.enter('demand').entered
+  if (!entry.admitted) throw refreshError(handle, name, entry, clock.now())
 
   const sent = clock.monotonic()
-  health.begin()
   const result = await client.refresh({ scopes: provider.scopes, variables: provider.variables })
   const found = await client.definition()
   if (!result.ok || !found.ok) {
     const failure = result.ok ? undefined : result.failure
-    if (failure) health.failed(failure)
+    // What is refused here is the client itself, not a grant among others.
+    if (failure) entry.pass.failed(failure, { explained: true })
+    else entry.pass.unused()
     throw refreshError(handle, name, judgeFirst(failure, clock.now(), random.fraction()), clock.now())
   }
-  health.succeeded()
+  entry.pass.succeeded()
 
   const answer = result.value
   const place = {
@@ -92,7 +93,7 @@ async function obtain(ports: Ports, handle: ProviderHandle): Promise<Connection>
     store.saveGrant({
       ...name,
       ...place,
-      ...sealAnswer(place, answer, keyring, random),
+      ...sealAnswer(place, answer, client.secretInUse(), keyring, random),
       expected: null,
       clientFingerprint: handle.clientFingerprint,
       requestedScopes: provider.scopes,

@@ -1,6 +1,7 @@
 import type { Secret } from '../secret.ts'
 import { type Keyring, type SealContext, UnreadableError } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
+import type { ConnectionName } from './broker.ts'
 import type { Clock } from './ports.ts'
 
 /** When an imported token was obtained: nobody knows. */
@@ -28,7 +29,7 @@ export interface OpenTokens {
 /** What a connection's tokens are sealed for. */
 export function sealContext(
   row: Pick<ConnectionRow, 'id' | 'grantEpoch' | 'tokenOrigin'>,
-  column: 'access_token' | 'refresh_token',
+  column: 'access_token' | 'refresh_token' | 'sibling',
 ): SealContext {
   return { table: 'connections', column, id: row.id, grantEpoch: row.grantEpoch, origin: row.tokenOrigin }
 }
@@ -74,4 +75,9 @@ export function lifetimeLeft(connection: Connection, clock: Clock): number | und
  */
 export function lifetimeOf({ expiresAt, obtainedAt }: ConnectionRow): number | undefined {
   return expiresAt === undefined || obtainedAt === OBTAINED_UNKNOWN ? undefined : expiresAt - obtainedAt
+}
+
+/** What a connection goes by in maps. A provider's id has no line break. */
+export function keyOf({ provider, account }: ConnectionName): string {
+  return `${provider}\n${account}`
 }

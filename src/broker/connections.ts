@@ -2,16 +2,19 @@ import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
-import { type Connection, openConnection } from './connection.ts'
+import type { Changes } from './changes.ts'
+import { type Connection, keyOf, openConnection } from './connection.ts'
 import { BrokerError } from './errors.ts'
 import type { Clock } from './ports.ts'
+import type { Usage } from './usage.ts'
+import type { WallClock } from './wall-clock.ts'
 
 /** How many connections, known or known to be absent, stay in memory; about 3 KiB each. */
 const IN_MEMORY_MAX = 50_000
 
 /**
- * The connections in memory, over the store. This process is the only writer of its store, so what is in
- * memory is what is stored; every write puts its row back here.
+ * The connections in memory, over the store. What is in memory is what is stored: every write of this process
+ * puts its row back here, and what another process wrote is forgotten. Each of these publishes a change.
  */
 export interface Connections {
   /** From memory alone: `undefined` = not in memory, `null` = known not to be connected. */
@@ -25,15 +28,25 @@ export interface Connections {
    *   without it the remaining life is read off the wall clock
    */
   put(row: ConnectionRow, sentMonotonic?: number): Connection
-  /** Notes in memory when a connection was used; writing it is somebody else's. */
-  touch(connection: Connection, lastUsedAt: number): void
   /** Notes that a connection is gone. */
   drop(name: ConnectionName): void
+  /** Notes that another process has written a connection: it is read anew. */
+  forget(name: ConnectionName): void
+}
+
+interface Ports {
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly changes: Changes
+  readonly usage: Pick<Usage, 'lastUsedOf'>
+  readonly wallClock: Pick<WallClock, 'isBehind'>
+  readonly clock: Clock
 }
 
 /** Creates the connections of one store. */
-export function createConnections(store: Store, keyring: Keyring, clock: Clock): Connections {
+export function createConnections({ store, keyring, changes, usage, wallClock, clock }: Ports): Connections {
   const memory = new Map<string, Connection | null>()
+  let forgotten = 0
 
   function remember<T extends Connection | null>(name: ConnectionName, connection: T): T {
     const key = keyOf(name)
@@ -47,45 +60,53 @@ export function createConnections(store: Store, keyring: Keyring, clock: Clock):
   }
 
   const peek = (name: ConnectionName) => memory.get(keyOf(name))
+  /** A wall clock that was set back tells no age: what could have expired has. */
+  const ageUnknown = () => (wallClock.isBehind() ? Number.NEGATIVE_INFINITY : undefined)
 
-  function put(row: ConnectionRow, sentMonotonic?: number): Connection {
+  function take(row: ConnectionRow, sentMonotonic?: number): Connection {
     const known = peek(row)
     // A read that was overtaken by a write must not bring the older row back.
     if (known && known.row.id === row.id && known.row.counter > row.counter) return known
-    const anchor = sentMonotonic ?? (known && sameToken(known, row) ? known.sentMonotonic : undefined)
+    const anchor = sentMonotonic ?? (known && sameToken(known, row) ? known.sentMonotonic : ageUnknown())
     // Uses are written late: memory knows of newer ones than the store.
-    const used = known && known.row.id === row.id ? known.row.lastUsedAt : undefined
-    const lastUsedAt = Math.max(used ?? 0, row.lastUsedAt ?? 0) || undefined
+    const lastUsedAt = Math.max(usage.lastUsedOf(row.id) ?? 0, row.lastUsedAt ?? 0) || undefined
     return remember(row, openConnection({ ...row, lastUsedAt }, keyring, clock, anchor))
   }
 
   return {
     peek,
-    put,
-    touch({ row }, lastUsedAt) {
-      const known = peek(row)
-      if (known?.row.id !== row.id) return
-      memory.set(keyOf(row), { ...known, row: { ...known.row, lastUsedAt } })
+    put(row, sentMonotonic) {
+      const connection = take(row, sentMonotonic)
+      changes.publish(row)
+      return connection
     },
-    drop: name => void remember(name, null),
+    drop(name) {
+      remember(name, null)
+      changes.publish(name)
+    },
+    forget(name) {
+      forgotten++
+      memory.delete(keyOf(name))
+      changes.publish(name)
+    },
     async load(name) {
       const known = peek(name)
       if (known !== undefined) return known
+      const before = forgotten
       const row = await guard(store.findConnection(name.provider, name.account))
       // Something may have been written while the store was read.
       const meanwhile = peek(name)
       if (meanwhile !== undefined) return meanwhile
-      return row === undefined ? remember(name, null) : put(row)
+      // What was read may be what has just been forgotten: good enough to answer once, not to be kept.
+      if (forgotten !== before)
+        return row === undefined ? null : openConnection(row, keyring, clock, ageUnknown())
+      return row === undefined ? remember(name, null) : take(row)
     },
   }
 }
 
 function sameToken(known: Connection, row: ConnectionRow): boolean {
   return known.row.id === row.id && known.row.version === row.version
-}
-
-function keyOf({ provider, account }: ConnectionName): string {
-  return `${provider}\n${account}`
 }
 
 /** Waits for the store; trouble there is BROKER_UNAVAILABLE to a caller. */

@@ -8,7 +8,8 @@ import type { ConsentPorts } from './consent-ports.ts'
 import { verifierContext } from './consent-start.ts'
 import { canVerify, verifiedFacts, withFacts } from './grant-facts.ts'
 import { firstRefresh, newGrant } from './new-grant.ts'
-import type { ProviderHandle } from './providers.ts'
+import { type ProviderHandle, tokenOriginOf } from './providers.ts'
+import { sendRevocation } from './revocation-request.ts'
 
 /** Exchanges the code and stores the grant; on any refusal the former grant stays as it was. */
 export async function connectGrant(
@@ -38,12 +39,12 @@ export async function connectGrant(
   const refusal =
     verifyFirst && verifiedFirst === undefined ? unverified : refusalOf(handle, consent, complete, existing)
   if (refusal !== undefined) {
-    await ports.abandon(handle, { ...consent, ...complete }, complete)
+    await abandon(ports, handle, definition, consent, complete)
     return refusal
   }
   const stored = await store(ports, handle, definition, consent, complete, existing)
   if ('reason' in stored) {
-    await ports.abandon(handle, { ...consent, ...complete }, complete)
+    await abandon(ports, handle, definition, consent, complete)
     return stored
   }
   const connection = ports.connections.put(stored, sentMonotonic)
@@ -54,17 +55,36 @@ export async function connectGrant(
 
 async function exchange(
   ports: ConsentPorts,
-  { client, health }: ProviderHandle,
+  { client }: ProviderHandle,
   consent: ConsentRow,
   { code, attributes }: { readonly code: Secret; readonly attributes: Readonly<Record<string, string>> },
 ) {
   const { sealedVerifier, redirectUri = '', variables } = consent
   const codeVerifier = sealedVerifier && ports.keyring.open(sealedVerifier, verifierContext(consent))
-  health.begin()
-  const result = await client.exchange({ code, redirectUri, codeVerifier, variables, attributes })
-  if (result.ok) health.succeeded()
-  else health.failed(result.failure)
-  return result
+  return client.exchange({ code, redirectUri, codeVerifier, variables, attributes })
+}
+
+/** Nobody has the tokens: they are revoked, by way of the store if it can be written. */
+async function abandon(
+  { revocations, log }: ConsentPorts,
+  handle: ProviderHandle,
+  definition: Definition,
+  consent: ConsentRow,
+  answer: TokenAnswer,
+): Promise<void> {
+  const { provider, account, variables } = consent
+  const { providerAccountId, attributes } = answer
+  const tokenOrigin = tokenOriginOf(definition, { ...handle.provider.variables, ...variables })
+  const { clientFingerprint } = handle
+  const place = { id: consent.id, grantEpoch: 0, provider, account, tokenOrigin, clientFingerprint }
+  const grant = { ...place, providerAccountId, variables, attributes }
+  try {
+    await revocations.abandon(grant, answer)
+  } catch (error) {
+    log.error('Could not file the tokens of a refused consent; they are revoked without', { provider, error })
+    const { revoke } = definition.operations
+    if (revoke?.revokes !== 'account') await sendRevocation(handle, grant, answer, revoke)
+  }
 }
 
 /** Facts that decide about the consent itself have to be known before it is stored. */

@@ -1,10 +1,9 @@
-import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Store } from '../store/store.ts'
 import type { Connections } from './connections.ts'
 import type { Clock, Log, Random } from './ports.ts'
-import type { ProviderHandle, Providers } from './providers.ts'
-import type { RevocationTarget } from './revocation.ts'
+import type { Providers } from './providers.ts'
+import type { Revocations } from './revocation.ts'
 
 /** What consent needs. */
 export interface ConsentPorts {
@@ -17,6 +16,6 @@ export interface ConsentPorts {
   readonly log: Log
   /** Where browsers reach the consent listener, without a trailing slash. */
   readonly publicUrl: string
-  /** Called with tokens of a consent that was refused after the exchange; they should be revoked. */
-  readonly abandon: (handle: ProviderHandle, target: RevocationTarget, answer: TokenAnswer) => Promise<void>
+  /** Where the tokens of a consent go that was refused after the exchange. */
+  readonly revocations: Revocations
 }

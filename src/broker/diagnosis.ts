@@ -1,6 +1,10 @@
 import type { ConnectionRow } from '../store/rows.ts'
 import type { ConnectionName, ConnectionState } from './broker.ts'
 import { connectCommand } from './token-errors.ts'
+import type { StateReason } from './verdict.ts'
+
+/** How long before a grant ends for good somebody should hear of it. */
+export const ENDING_SOON_MS = 14 * 86_400_000
 
 /** What a diagnosis is made from. */
 export interface DiagnosisInput {
@@ -8,12 +12,14 @@ export interface DiagnosisInput {
   readonly row?: ConnectionRow
   readonly name: ConnectionName
   readonly hasStaticToken: boolean
+  /** Whether access tokens of this provider are renewed with a refresh token. */
+  readonly needsRefreshToken: boolean
   /** Milliseconds that the access token still lives; undefined = no end is known. */
   readonly left?: number
   readonly now: number
 }
 
-/** One sentence: what happened, and what to do. */
+/** One sentence: what happened with its evidence, and what to do. */
 export function diagnose(input: DiagnosisInput): string {
   const { state, name, row } = input
   const connect = connectCommand(name)
@@ -27,26 +33,65 @@ export function diagnose(input: DiagnosisInput): string {
     case 'PROVIDER_MISCONFIGURED':
       return `${name.provider} refuses our client, or client id or endpoint were changed; check the configuration; the connection is kept`
     case 'CONNECTION_MISCONFIGURED':
-      return `${name.provider} refuses this connection's parameters${because(row)}; check scopes and variables, then: ${connect}`
+      return `${name.provider} refuses this connection's parameters${because(row)}; its scopes may have changed: check scopes and variables, then: ${connect}`
     case 'REAUTH_REQUIRED':
-      return `the grant is dead${because(row)}${stillServed(input.left)}; a human has to consent again: ${connect}`
+      return `${death(row)}${because(row)}${stillServed(input.left)}; a human has to consent again: ${connect}`
     case 'ACTIVE':
       return active(input)
   }
 }
 
-function active({ row, left, now }: DiagnosisInput): string {
-  if (row?.lastError !== undefined) {
-    const next = row.nextRefreshAt === undefined ? '' : `; next try in ${seconds(row.nextRefreshAt - now)}`
-    return `the last refresh failed${because(row)}${stillServed(left)}${next}`
+const DEATHS: Readonly<Record<StateReason, string>> = {
+  '': 'the grant is dead',
+  OUTCOME_LOST:
+    'the answer to a refresh was lost, with the next refresh token in it, and the provider refuses the one before',
+  ROTATED_ELSEWHERE:
+    'the grant lives, but its refresh token is used up: another program holds the same grant and refreshes it; give it a connection of its own',
+  REVOKED: 'the grant was revoked: the provider refuses refresh token and living access token alike',
+  GRANT_ENDED: 'the grant has reached its stated end',
+  IDLE_EXPIRED: 'the refresh token lapsed: it was not refreshed before its stated end',
+  GRANT_REFUSED: 'the provider has refused the refresh token twice, without a reason',
+  EXPIRED_WITHOUT_REFRESH_TOKEN: 'the access token expired, and the provider issued no refresh token',
+  PARAMETERS_REFUSED: 'the grant is dead',
+}
+
+function death(row: ConnectionRow | undefined): string {
+  return DEATHS[(row?.stateReason ?? '') as StateReason]
+}
+
+function active(input: DiagnosisInput): string {
+  const { row, left, now, name } = input
+  if (row === undefined) return 'working; nothing to do'
+  if (row.outcomeUnknownSince !== undefined) {
+    return `a refresh ended without a readable answer${because(row)}, so nobody knows whether the refresh token is used up${stillServed(left)}; it is tried again first${nextTry(row, now)}`
   }
-  if (row?.outcomeUnknownSince !== undefined) {
-    return 'a refresh was interrupted and nobody knows its outcome; it is tried again first'
-  }
-  if (row !== undefined && row.sealedRefreshToken === undefined && row.expiresAt !== undefined) {
+  if (row.lastError !== undefined) return `${failure(row)}${stillServed(left)}${nextTry(row, now)}`
+  if (input.needsRefreshToken && row.sealedRefreshToken === undefined && row.expiresAt !== undefined) {
     return 'working, but the provider issued no refresh token: consent again before the access token expires'
   }
+  const end = row.grantExpiresAt
+  if (end !== undefined && end - now < ENDING_SOON_MS) {
+    return `working, but the grant ends on ${new Date(end).toISOString().slice(0, 10)} whatever is done; consent again before: ${connectCommand(name)}`
+  }
   return 'working; nothing to do'
+}
+
+function failure(row: ConnectionRow): string {
+  const what = because(row)
+  switch (row.lastError?.class) {
+    case 'reauthorize':
+      return `the provider refused the refresh token${what}; one refusal proves nothing, it is asked again before anybody is told to consent`
+    case 'ambiguous':
+      return `the provider refused a refresh${what} in a way that does not tell whether our client secret is wrong or the grant is dead; compare client_secret with the registration`
+    case 'client':
+      return `the provider refuses our client id or secret${what}; correct the configuration; the connection is kept`
+    case 'rate_limited':
+      return `the provider asked us to wait${what}`
+    case 'not_sent':
+      return `the provider cannot be reached${what}`
+    default:
+      return `the last refresh failed${what}`
+  }
 }
 
 function because(row: ConnectionRow | undefined): string {
@@ -56,6 +101,10 @@ function because(row: ConnectionRow | undefined): string {
 function stillServed(left: number | undefined): string {
   if (left === undefined) return '; the access token is still handed out'
   return left > 0 ? `; the access token is still handed out for ${seconds(left)}` : ''
+}
+
+function nextTry({ nextRefreshAt }: ConnectionRow, now: number): string {
+  return nextRefreshAt === undefined ? '' : `; next try in ${seconds(nextRefreshAt - now)}`
 }
 
 function seconds(ms: number): string {

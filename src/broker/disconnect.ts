@@ -1,11 +1,10 @@
-import type { ConnectionRow } from '../store/rows.ts'
+import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { ConnectionName, Disconnection, Revocation } from './broker.ts'
 import { type Connection, lifetimeLeft } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
 import type { Clock, Log } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
-import type { Refresher } from './refresh.ts'
 import type { Revocations } from './revocation.ts'
 
 /** How long a disconnect waits for each answer of the provider before it says PENDING; the attempt goes on. */
@@ -16,7 +15,6 @@ interface Ports {
   readonly connections: Connections
   readonly providers: Providers
   readonly revocations: Revocations
-  readonly refresher: Refresher
   readonly clock: Clock
   readonly log: Log
 }
@@ -34,10 +32,10 @@ export async function disconnect(
   }
   const sharing = await connectionsSharing(ports, handle, connection.row)
   const keep = sharing.length > 0 && request.shared === 'KEEP'
-  const revocable = !keep && (await canRevoke(handle))
-  if (revocable) await revive(ports, handle, connection)
+  const revocable = !keep && canRevoke(handle)
   // A refresh may have replaced the tokens meanwhile: those in memory now are what is stored.
-  const { row, tokens } = ports.connections.peek(request) ?? connection
+  const current = ports.connections.peek(request) ?? connection
+  const { row, tokens } = current
   const entry = revocable && tokens ? ports.revocations.file(row, tokens) : undefined
 
   await guard(ports.store.removeConnection(request.provider, request.account, entry))
@@ -45,7 +43,7 @@ export async function disconnect(
   const { provider, account } = request
   ports.log.info('Disconnected', { provider, account })
 
-  const revocation = keep ? 'SKIPPED_SHARED' : entry ? await revokeNow(ports, entry) : 'UNSUPPORTED'
+  const revocation = keep ? 'SKIPPED_SHARED' : entry ? await revokeNow(ports, entry, current) : 'UNSUPPORTED'
   const sharedConnections = sharing.map(row => ({ provider: row.provider, account: row.account }))
   return { revocation, sharedConnections, staticTokenRemains }
 }
@@ -61,36 +59,15 @@ async function connectionsSharing(
   return rows.filter(other => other.id !== row.id)
 }
 
-async function canRevoke(handle: ProviderHandle): Promise<boolean> {
-  const found = await handle.client.definition()
-  // Where nobody knows yet, the entry is filed and tried later.
-  return !found.ok || found.value.operations.revoke?.url !== undefined
+/** Before discovery nobody knows whether there is a place to revoke at; then the entry is filed and finds out. */
+function canRevoke({ client: { written } }: ProviderHandle): boolean {
+  return written.operations.revoke?.url !== undefined || written.issuer !== undefined
 }
 
-/**
- * Providers that are given access tokens to revoke want living ones, so an expired one is refreshed first. If that
- * fails or takes too long, the expired one is sent all the same.
- */
-async function revive(
-  { refresher, clock, log }: Ports,
-  { client }: ProviderHandle,
-  connection: Connection,
-): Promise<void> {
-  const left = lifetimeLeft(connection, clock)
-  const isLiving = left === undefined || left > 0
-  if (client.written.operations.revoke?.token !== 'access' || isLiving) return
-  if (connection.tokens?.refreshToken === undefined) return
-  const attempt = refresher.refresh(connection).then(
-    ({ ok }) => ok,
-    () => false,
-  )
-  if (await atMost(clock, attempt, false)) return
-  const { provider, account } = connection.row
-  log.warn('Could not refresh the access token that is to be revoked', { provider, account })
-}
-
-async function revokeNow(ports: Ports, entry: Parameters<Revocations['attempt']>[0]): Promise<Revocation> {
-  const attempt = ports.revocations.attempt(entry).catch((error): Revocation => {
+async function revokeNow(ports: Ports, entry: RevocationRow, connection: Connection): Promise<Revocation> {
+  const left = lifetimeLeft(connection, ports.clock)
+  const isExpired = left !== undefined && left <= 0
+  const attempt = ports.revocations.attempt(entry, isExpired).catch((error): Revocation => {
     ports.log.error('Revocation could not be settled', { provider: entry.provider, error })
     return 'PENDING'
   })

@@ -4,7 +4,7 @@ import type { Clock } from './ports.ts'
 import type { Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
 import { statusOf } from './status.ts'
-import { consentRequired, noRefreshToken, unreadable } from './token-errors.ts'
+import { consentRequired, noRefreshToken, staticNotRefreshed, unreadable } from './token-errors.ts'
 import { waitFor } from './wait.ts'
 
 /** Within that time of the last one, failures included, a forced refresh answers the last result. */
@@ -44,7 +44,7 @@ export function createForcedRefresh({ connections, providers, refresher, clock }
       const handle = providers.get(name.provider)
       const connection = await connections.load(name)
       if (connection === null) {
-        throw handle.staticToken && name.account === '' ? noRefreshToken(name) : consentRequired(name)
+        throw handle.staticToken && name.account === '' ? staticNotRefreshed(name) : consentRequired(name)
       }
       const { row, tokens } = connection
       if (tokens === undefined) throw unreadable(row, connection.unreadable)

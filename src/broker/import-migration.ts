@@ -17,23 +17,15 @@ export async function migrateToken(
   handle: ProviderHandle,
   request: ImportRequest,
 ): Promise<TokenAnswer> {
-  const { health, client } = handle
   const { credential, variables, attributes, providerAccountId } = request
-  const admission = health.admit()
-  if (!admission.admitted) throw refreshError(handle, request, admission, clock.now())
-  health.begin()
-  const result = await client.migrate({
+  const result = await handle.client.migrate({
     accessToken: credential.token,
     variables,
     attributes,
     providerAccountId,
   })
-  if (result.ok) {
-    health.succeeded()
-    return withRequested(result.value, request)
-  }
+  if (result.ok) return withRequested(result.value, request)
   const { failure } = result
-  health.failed(failure)
   switch (failure.class) {
     case 'reauthorize':
       throw tokenRefused(request, failure.providerCode)

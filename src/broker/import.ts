@@ -139,6 +139,7 @@ function ofUnknownAge(grant: NewGrant, { refresh }: Definition, answer: TokenAns
   return {
     ...grant,
     obtainedAt: OBTAINED_UNKNOWN,
+    clientSecretFingerprint: undefined,
     refreshExpiresAt,
     grantExpiresAt: refresh.refresh_lifetime?.kind === 'absolute' ? refreshExpiresAt : undefined,
     nextRefreshAt: renewable && expiry === 'UNKNOWN' ? now + (refresh.min_age ?? 0) : grant.nextRefreshAt,

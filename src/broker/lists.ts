@@ -1,51 +1,68 @@
 import type { Keyring } from '../store/keyring.ts'
+import type { ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
-import type { ConnectionList, ConnectionListRequest, ConnectionName, ProviderSummary } from './broker.ts'
+import type {
+  ConnectionList,
+  ConnectionListRequest,
+  ConnectionName,
+  ConnectionStatus,
+  ProviderSummary,
+} from './broker.ts'
 import { openConnection } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
 import { invalidRequest } from './errors.ts'
 import type { Clock } from './ports.ts'
 import type { Providers } from './providers.ts'
-import { statusOf } from './status.ts'
+import { statusOf, withLastUse } from './status.ts'
+import type { Usage } from './usage.ts'
 
 /** A page holds at most that many connections, and this many where the caller does not say. */
 const PAGE_MAX = 1_000
 const PAGE_DEFAULT = 100
 
-interface Ports {
+/** What listing needs. */
+export interface ListPorts {
   readonly store: Store
   readonly keyring: Keyring
   readonly connections: Connections
   readonly providers: Providers
+  readonly usage: Pick<Usage, 'lastUsedOf'>
   readonly clock: Clock
 }
 
 /** One page of connections, ordered by provider and account; what the caller may not see is left out. */
-export async function listConnections(ports: Ports, request: ConnectionListRequest): Promise<ConnectionList> {
+export async function listConnections(
+  ports: ListPorts,
+  request: ConnectionListRequest,
+): Promise<ConnectionList> {
   const limit = Math.min(request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize, PAGE_MAX)
   const after = request.pageToken === '' ? undefined : decodePageToken(request.pageToken)
   const { provider, state } = request
   const rows = await guard(ports.store.listConnections({ provider, state, after, limit: limit + 1 }))
   const page = rows.slice(0, limit)
   const last = page.at(-1)
-  const connections = page
-    .filter(row => request.visible(row))
-    .map(row => {
-      const handle = ports.providers.has(row.provider) ? ports.providers.get(row.provider) : undefined
-      const connection = ports.connections.peek(row) ?? openConnection(row, ports.keyring, ports.clock)
-      return statusOf(handle, row, connection, ports.clock)
-    })
+  const connections = page.filter(row => request.visible(row)).map(row => statusOfRow(ports, row))
   return { connections, nextPageToken: rows.length > limit && last ? encodePageToken(last) : '' }
 }
 
+/** The state of a connection that was just listed; what is in memory is newer. */
+export function statusOfRow(
+  { connections, keyring, providers, usage, clock }: ListPorts,
+  row: ConnectionRow,
+): ConnectionStatus {
+  const handle = providers.has(row.provider) ? providers.get(row.provider) : undefined
+  const connection = connections.peek(row) ?? openConnection(row, keyring, clock)
+  return withLastUse(statusOf(handle, row, connection, clock), connection, usage)
+}
+
 /** The configured providers with their counts, ordered by id. */
-export async function listProviders({ store, providers }: Ports): Promise<ProviderSummary[]> {
+export async function listProviders({ store, providers }: ListPorts): Promise<ProviderSummary[]> {
   const counts = await guard(store.countConnections())
   const sum = (id: string, states: readonly string[]) =>
     counts
       .filter(({ provider, state }) => provider === id && states.includes(state))
       .reduce((total, { count }) => total + count, 0)
-  return providers.all().map(({ provider, client, health, staticToken }) => ({
+  return providers.all().map(({ provider, client, governor, staticToken }) => ({
     provider: provider.id,
     definition: client.written.id,
     environment: provider.environment,
@@ -54,7 +71,7 @@ export async function listProviders({ store, providers }: Ports): Promise<Provid
     hasStaticToken: staticToken !== undefined,
     connectionCount: sum(provider.id, ['ACTIVE', 'REAUTH_REQUIRED', 'CONNECTION_MISCONFIGURED']),
     reauthRequiredCount: sum(provider.id, ['REAUTH_REQUIRED']),
-    health: health.snapshot(),
+    health: governor.snapshot(),
   }))
 }
 

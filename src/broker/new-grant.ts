@@ -45,7 +45,7 @@ export function newGrant(
   const assumedEnd = lifetime === undefined ? undefined : answer.sentAt + lifetime
   const refreshExpiresAt = answer.refreshToken && (answer.refreshExpiresAt ?? assumedEnd)
   return {
-    ...sealAnswer(place, answer, ports.keyring, ports.random),
+    ...sealAnswer(place, answer, handle.client.secretInUse(), ports.keyring, ports.random),
     ...place,
     provider,
     account,

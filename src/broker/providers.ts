@@ -5,15 +5,22 @@ import type { Provider } from '../providers/provider.ts'
 import type { Secret } from '../secret.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
+import { createGovernor } from './create-governor.ts'
 import { BrokerError } from './errors.ts'
+import { createObservations, type Observations } from './evidence.ts'
+import { governClient } from './governed-client.ts'
+import type { Governor } from './governor.ts'
 import type { Clock } from './ports.ts'
-import { createProviderHealth, type ProviderHealth } from './provider-health.ts'
 
 /** A configured provider at work. */
 export interface ProviderHandle {
   readonly provider: Provider
+  /** Every request but `refresh` enters the governor by itself; whoever calls that holds a pass. */
   readonly client: OAuthClient
-  readonly health: ProviderHealth
+  /** The same without the governor, for whoever holds a pass. */
+  readonly ungoverned: OAuthClient
+  readonly governor: Governor
+  readonly observations: Observations
   /** Names the client id that tokens belong to; a plain column, so that a moved client is recognised. */
   readonly clientFingerprint: string
   readonly staticToken?: { readonly accessToken: Secret; readonly version: string }
@@ -27,7 +34,7 @@ export interface Providers {
   all(): readonly ProviderHandle[]
 }
 
-/** Puts clients, health and fingerprints beside the configured providers. */
+/** Puts clients, governors and fingerprints beside the configured providers. */
 export function createProviders(clients: readonly OAuthClient[], keyring: Keyring, clock: Clock): Providers {
   const handles = new Map(
     clients.map(client => [client.provider.id, createHandle(client, keyring, clock)] as const),
@@ -49,10 +56,13 @@ export function createProviders(clients: readonly OAuthClient[], keyring: Keyrin
 function createHandle(client: OAuthClient, keyring: Keyring, clock: Clock): ProviderHandle {
   const { provider } = client
   const token = provider.staticAccessToken
+  const governor = createGovernor(provider.limits, clock)
   return {
     provider,
-    client,
-    health: createProviderHealth(clock),
+    client: governClient(client, governor, clock),
+    ungoverned: client,
+    governor,
+    observations: createObservations(clock),
     clientFingerprint: createHash('sha256')
       .update(provider.clientId ?? '')
       .digest('hex')

@@ -1,16 +1,16 @@
 import type { ConnectionName } from './broker.ts'
 import { BrokerError } from './errors.ts'
+import { REFUSAL_TEXT } from './governed-client.ts'
+import type { Refusal as GovernorRefusal } from './governor.ts'
 import type { ProviderHandle } from './providers.ts'
 
 /** Callers are not asked to come back sooner than that. */
 const RETRY_MIN_MS = 1_000
 
 /** Why no request was sent. */
-interface Refusal {
-  readonly admitted: false
-  readonly why: 'misconfigured' | 'rate_limited' | 'moved'
-  readonly retryAfterMs?: number
-}
+type Refusal =
+  | GovernorRefusal
+  | { readonly admitted: false; readonly why: 'misconfigured' | 'moved'; readonly retryAfterMs?: undefined }
 
 /** What a failed refresh left: its reason, and when the next one comes; absent = none by itself. */
 interface Outcome {
@@ -34,13 +34,11 @@ export function refreshError(
 }
 
 function refusalError(id: string, metadata: Record<string, string>, refusal: Refusal): BrokerError {
-  if (refusal.why === 'rate_limited') {
-    return new BrokerError('PROVIDER_UNAVAILABLE', `${id} asked us to wait before the next request`, {
-      metadata,
-      retryAfterMs: refusal.retryAfterMs,
-    })
+  const { why, retryAfterMs } = refusal
+  if (why !== 'misconfigured' && why !== 'moved') {
+    return new BrokerError('PROVIDER_UNAVAILABLE', `${id} ${REFUSAL_TEXT[why]}`, { metadata, retryAfterMs })
   }
-  const moved = refusal.why === 'moved'
+  const moved = why === 'moved'
   return new BrokerError(
     'PROVIDER_MISCONFIGURED',
     moved

@@ -1,109 +1,152 @@
-import type { TokenAnswer } from '../oauth/answer.ts'
-import type { Result } from '../oauth/failure.ts'
-import type { Definition } from '../providers/definition.ts'
 import { type Connection, lifetimeLeft } from './connection.ts'
 import { guard } from './connections.ts'
+import { BrokerError } from './errors.ts'
+import type { Pass, Ticket, Urgency } from './governor.ts'
 import type { Clock } from './ports.ts'
 import { hasMoved, type ProviderHandle } from './providers.ts'
 import { refreshError } from './refresh-error.ts'
-import {
-  commit,
-  fail,
-  type RefreshOutcome,
-  type RefreshPorts,
-  reread,
-  settleWithout,
-} from './refresh-outcome.ts'
+import { type Attempt, fail, settleWithout } from './refresh-failure.ts'
+import { type RefreshOutcome, type RefreshPorts, reread } from './refresh-outcome.ts'
+import { send } from './refresh-request.ts'
+import { succeed } from './refresh-success.ts'
 
-/** A store with one writer needs no lease; its name stays the same over restarts. */
-const LEASE_OWNER = 'local'
-
-/** Refreshes connections, at most once at a time each. */
+/** Refreshes connections, at most once at a time each. `docs/refresh-protocol.md` tells how and why. */
 export interface Refresher {
   /**
    * Refreshes, or joins the refresh in flight. Nothing that a caller does ends it: the request goes on to its
    * hard deadline, and its tokens are stored before anybody is answered.
    *
+   * @param urgency who waits; default: a caller
    * @throws BrokerError `BROKER_UNAVAILABLE` if the intent cannot be stored (then nothing was sent)
    */
-  refresh(connection: Connection): Promise<RefreshOutcome>
+  refresh(connection: Connection, urgency?: Urgency): Promise<RefreshOutcome>
   /** Whether a refresh of that connection is in flight. */
   isRefreshing(connectionId: string): boolean
+  /** How many connections of a provider are being refreshed, or wait for it. */
+  inFlight(provider: string): number
   /** Resolves when no refresh is in flight. */
   settled(): Promise<void>
 }
 
+interface Running {
+  readonly provider: string
+  readonly ticket: Ticket
+  readonly outcome: Promise<RefreshOutcome>
+}
+
 /** Creates the refresher. */
 export function createRefresher(ports: RefreshPorts): Refresher {
-  const inFlight = new Map<string, Promise<RefreshOutcome>>()
+  const running = new Map<string, Running>()
 
-  function refresh(connection: Connection): Promise<RefreshOutcome> {
-    const { id } = connection.row
-    const running = inFlight.get(id)
-    if (running !== undefined) return running
-    const attempt = attemptRefresh(ports, connection).finally(() => inFlight.delete(id))
-    inFlight.set(id, attempt)
-    return attempt
+  function start(connection: Connection, urgency: Urgency): Running {
+    const { id, provider, failures } = connection.row
+    const ticket = ports.providers.get(provider).governor.enter(urgency, { retry: failures > 0 })
+    const outcome = takeTurn(ports, connection, ticket).finally(() => running.delete(id))
+    return { provider, ticket, outcome }
   }
 
   return {
-    refresh,
-    isRefreshing: id => inFlight.has(id),
+    async refresh(connection, urgency = 'demand') {
+      const { id } = connection.row
+      const known = running.get(id)
+      known?.ticket.hasten(urgency)
+      if (known !== undefined) return known.outcome
+      if (ports.pending.has(id)) return waitsToBeStored(connection)
+      const started = start(connection, urgency)
+      running.set(id, started)
+      return started.outcome
+    },
+    isRefreshing: id => running.has(id),
+    inFlight: provider => [...running.values()].filter(one => one.provider === provider).length,
     async settled() {
-      while (inFlight.size > 0) await Promise.allSettled(inFlight.values())
+      while (running.size > 0) await Promise.allSettled([...running.values()].map(({ outcome }) => outcome))
     },
   }
 }
 
-async function attemptRefresh(ports: RefreshPorts, connection: Connection): Promise<RefreshOutcome> {
-  const handle = ports.providers.get(connection.row.provider)
-  const { row } = connection
-  const admission = handle.health.admit()
-  if (!admission.admitted) {
-    return { ok: false, connection, error: refreshError(handle, row, admission, ports.clock.now()) }
-  }
-  const found = await handle.client.definition()
-  if (found.ok && hasMoved(handle, found.value, row)) {
-    return {
-      ok: false,
-      connection,
-      error: refreshError(handle, row, { admitted: false, why: 'moved' }, ports.clock.now()),
-    }
-  }
-
-  const base = { id: row.id, grantEpoch: row.grantEpoch, counter: row.counter }
-  const attemptId = ports.random.token(16)
-  const now = ports.clock.now()
-  const begun = await guard(
-    ports.store.beginAttempt({ ...base, attemptId, now, leaseOwner: LEASE_OWNER, leaseUntil: now }),
-  )
-  if (!begun) return reread(ports, connection)
-  if (nothingLeft(handle, connection, ports.clock)) return settleWithout(ports, connection, base, attemptId)
-
-  const sentMonotonic = ports.clock.monotonic()
-  const result = await send(handle, connection, found)
-  return result.ok
-    ? commit(ports, connection, base, result.value, sentMonotonic)
-    : fail(ports, connection, base, attemptId, result.failure)
+/** The refresh token in memory is not stored yet, so it must not be spent. */
+function waitsToBeStored(connection: Connection): RefreshOutcome {
+  const message = 'renewed tokens of this connection wait to be stored; nothing was lost'
+  const error = new BrokerError('BROKER_UNAVAILABLE', message, { retryAfterMs: 1_000 })
+  return { ok: false, connection, error }
 }
 
-async function send(
-  handle: ProviderHandle,
-  { row, tokens }: Connection,
-  found: Result<Definition>,
-): Promise<Result<TokenAnswer>> {
-  handle.health.begin()
-  const { requestedScopes: scopes, variables, attributes, providerAccountId } = row
-  const input = { ...tokens, scopes, variables, attributes, providerAccountId }
-  // Without the definition nobody knows whether the endpoint moved, so nothing may be sent.
-  const result = found.ok ? await handle.client.refresh(input) : found
-  if (result.ok) handle.health.succeeded()
-  else handle.health.failed(result.failure)
-  return result
+async function takeTurn(
+  ports: RefreshPorts,
+  connection: Connection,
+  { entered }: Ticket,
+): Promise<RefreshOutcome> {
+  const entry = await entered
+  if (!entry.admitted) return refuse(ports, connection, entry)
+  const { pass } = entry
+  try {
+    return await attempt(ports, await latest(ports, connection), pass)
+  } finally {
+    // Whatever ended the attempt before it told how the provider answered did so before anything was sent.
+    pass.unused()
+  }
+}
+
+/** What became of the connection while it waited. */
+async function latest(ports: RefreshPorts, connection: Connection): Promise<Connection> {
+  const { row } = connection
+  const stored = ports.replica && (await guard(ports.store.findConnection(row.provider, row.account)))
+  const known = stored ? ports.connections.put(stored) : ports.connections.peek(row)
+  const isSame = known?.row.id === row.id && known.row.version === row.version
+  return isSame ? known : connection
+}
+
+async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass): Promise<RefreshOutcome> {
+  const { store, clock, random, leases } = ports
+  const { row } = connection
+  const handle = ports.providers.get(row.provider)
+  const found = await handle.client.definition()
+  if (found.ok && hasMoved(handle, found.value, row)) {
+    return refuse(ports, connection, { admitted: false, why: 'moved' })
+  }
+
+  const begun: Attempt = {
+    base: { id: row.id, grantEpoch: row.grantEpoch, counter: row.counter },
+    attemptId: random.token(16),
+  }
+  const now = clock.now()
+  const length = leases.lengthFor(handle.client.written.refresh.replay)
+  const lease = { leaseOwner: leases.owner, leaseUntil: now + length }
+  const mayGoOn = await guard(
+    store.beginAttempt({ ...begun.base, attemptId: begun.attemptId, now, ...lease }),
+  )
+  if (!mayGoOn) return reread(ports, connection)
+  if (nothingLeft(handle, connection, clock)) return settleWithout(ports, connection, begun)
+
+  const release = leases.hold(begun.base, begun.attemptId, length)
+  try {
+    const sentMonotonic = clock.monotonic()
+    const answer = await send(ports, handle, connection, found)
+    if (answer.ok) {
+      pass.succeeded()
+      return await succeed(ports, connection, begun.base, answer, sentMonotonic)
+    }
+    return await fail(ports, connection, begun, answer, pass)
+  } finally {
+    release()
+  }
+}
+
+function refuse(
+  { providers, clock }: RefreshPorts,
+  connection: Connection,
+  refusal: Parameters<typeof refreshError>[2],
+): RefreshOutcome {
+  const { row } = connection
+  return {
+    ok: false,
+    connection,
+    error: refreshError(providers.get(row.provider), row, refusal, clock.now()),
+  }
 }
 
 function nothingLeft(handle: ProviderHandle, connection: Connection, clock: Clock): boolean {
-  if (handle.provider.definition.refresh.mode !== 'refresh_token') return false
+  if (handle.client.written.refresh.mode !== 'refresh_token') return false
   const left = lifetimeLeft(connection, clock)
   return connection.tokens?.refreshToken === undefined && left !== undefined && left <= 0
 }

@@ -1,33 +1,31 @@
-import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
+import type { RevocationRow } from '../store/rows.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
-import type { Connections } from './connections.ts'
+import type { Changes } from './changes.ts'
 import { BrokerError } from './errors.ts'
 import { createLanes } from './lanes.ts'
-import type { Clock, Log, Random } from './ports.ts'
-import type { Providers } from './providers.ts'
+import type { PendingCommits } from './pending-commits.ts'
+import type { Clock, Log } from './ports.ts'
+import type { ProviderHandle, Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
+import { type RenewPorts, renewConnection } from './renew-connection.ts'
 import type { Revocations } from './revocation.ts'
-import { nextRefresh } from './schedule.ts'
+import type { WallClock } from './wall-clock.ts'
 
-/** How often the index of due connections is looked at; a token's margin is at least as long as that, or half its life. */
+/** How often the index of due connections is looked at; what this process makes due earlier is looked at in time. */
 const TICK_MS = 1_000
-/** How many due connections, and how many due revocations, one look takes beside those that are worked on. */
-const BATCH_MAX = 100
-/** And no more than that in all: a look has to be quick. */
-const LOOK_MAX = 2_000
-/** More attempts than that are never in flight when a process dies. */
-const INTERRUPTED_MAX = 10_000
+/** Looks that follow each other are at least that far apart, however many connections ask for one. */
+const TICK_MIN_MS = 50
+/** How many due revocations one look takes beside those that are worked on, and how many are known in all. */
+const REVOCATION_BATCH_MAX = 100
+const REVOCATIONS_MAX = 2_000
 /** Revocations at one provider go one after another. */
 const REVOCATIONS_AT_ONCE = 1
-/**
- * When a connection is looked at again that cannot be renewed now: its provider is gone from the
- * configuration, moved, or refuses our client. Until then it leaves its place to others.
- */
-const POSTPONE_MS = 600_000
 
 /** Renews connections before their tokens expire, and settles what a crash or an outage left. */
 export interface Renewer {
+  /** What a former run left undone. A store that cannot be written now is tried again in the background. */
+  recover(): Promise<void>
   start(): void
   /** Starts nothing new; resolves when what is under way has ended. */
   stop(): Promise<void>
@@ -35,32 +33,32 @@ export interface Renewer {
   storeTrouble(): string | undefined
 }
 
-interface Ports {
+interface Ports extends RenewPorts {
   readonly store: Store
-  readonly connections: Connections
   readonly providers: Providers
   readonly refresher: Refresher
+  readonly pending: PendingCommits
   readonly revocations: Revocations
+  readonly wallClock: WallClock
+  readonly changes: Changes
   readonly clock: Clock
-  readonly random: Random
   readonly log: Log
 }
 
 /** Creates the renewer; nothing happens before `start`. */
 export function createRenewer(ports: Ports): Renewer {
-  const { store, providers, revocations, clock, log } = ports
-  const renewals = createLanes<ConnectionRow>(
-    provider => (providers.has(provider) ? providers.get(provider).provider.limits.concurrency : 1),
-    row => observed(row, () => renewOne(ports, row)),
-  )
+  const { store, providers, refresher, revocations, clock, log } = ports
+  const running = new Set<Promise<void>>()
   const endings = createLanes<RevocationRow>(
     () => REVOCATIONS_AT_ONCE,
     entry => observed(entry, () => revocations.settle(entry)),
   )
   let look: Promise<void> = Promise.resolve()
-  let cancel: (() => void) | undefined
+  let cancel = () => {}
+  let unwatch = () => {}
+  let lookAt = Number.POSITIVE_INFINITY
   let stopped = true
-  let recovered = false
+  let isAdopted = false
   let storeError: unknown
   let trouble: string | undefined
 
@@ -76,48 +74,105 @@ export function createRenewer(ports: Ports): Renewer {
     }
   }
 
-  function renew(rows: readonly ConnectionRow[]): void {
-    if (stopped) return
-    for (const row of rows) renewals.add(row.provider, row.id, row)
+  async function recover(): Promise<void> {
+    try {
+      await ports.wallClock.start()
+      await ports.pending.recover()
+      await adopt()
+    } catch (error) {
+      storeError = error
+      log.error('Could not recover what the last run left; it is tried again', { error })
+    }
+  }
+
+  /** Attempts that died with their process come before everything else. */
+  async function adopt(): Promise<void> {
+    const isAlone = ports.replica === undefined
+    if (isAlone && isAdopted) return
+    const adopted = await store.adoptAttempts({ now: clock.now(), leases: isAlone ? 'all' : 'expired' })
+    if (adopted > 0) log.warn('Refreshes were interrupted; they are tried again first', { count: adopted })
+    isAdopted = true
+  }
+
+  async function renewDue(handle: ProviderHandle, outcomeUnknown: boolean): Promise<void> {
+    const room = handle.governor.room()
+    if (room <= 0 || stopped) return
+    const provider = handle.provider.id
+    // Those in flight are still listed.
+    const limit = room + refresher.inFlight(provider)
+    const rows = await store.listDueConnections({ provider, before: clock.now(), limit, outcomeUnknown })
+    const urgency = outcomeUnknown ? 'recovery' : 'renewal'
+    const idle = rows.filter(({ id }) => !refresher.isRefreshing(id) && !ports.pending.has(id))
+    const isMoreThanFits = rows.length === limit
+    for (const row of idle.slice(0, room)) {
+      const work = observed(row, () => renewConnection(ports, row, urgency))
+      running.add(work)
+      void work.finally(() => {
+        running.delete(work)
+        if (isMoreThanFits) plan(0)
+      })
+    }
+  }
+
+  async function settleRevocations(): Promise<void> {
+    const limit = Math.min(REVOCATION_BATCH_MAX + endings.size(), REVOCATIONS_MAX)
+    const due = await store.listDueRevocations(clock.now(), limit)
+    if (!stopped) for (const entry of due) endings.add(entry.provider, entry.id, entry)
   }
 
   async function tick(): Promise<void> {
     try {
-      if (!recovered) renew(await store.listInterruptedAttempts(INTERRUPTED_MAX))
-      recovered = true
-      // Those at work are still listed: beside them there is room for others.
-      const room = (working: number) => Math.min(BATCH_MAX + working, LOOK_MAX)
-      renew(await store.listDueConnections(clock.now(), room(renewals.size())))
-      const due = await store.listDueRevocations(clock.now(), room(endings.size()))
-      if (!stopped) for (const entry of due) endings.add(entry.provider, entry.id, entry)
+      await adopt()
+      await ports.wallClock.look()
+      for (const handle of providers.all()) await renewDue(handle, true)
+      for (const handle of providers.all()) await renewDue(handle, false)
+      await settleRevocations()
     } catch (error) {
       storeError = error
     }
     trouble = storeError === undefined ? undefined : 'the store cannot be used'
-    if (storeError !== undefined)
+    if (storeError !== undefined) {
       log.error('The store cannot be used, so renewals wait', { error: storeError })
+    }
     storeError = undefined
-    plan()
+    lookAt = Number.POSITIVE_INFINITY
+    plan(TICK_MS)
   }
 
-  function plan(): void {
-    if (stopped) return
-    cancel = clock.schedule(TICK_MS, () => {
+  /** Looks after that time, or earlier if that is planned already. */
+  function plan(ms: number): void {
+    const at = clock.monotonic() + Math.max(ms, TICK_MIN_MS)
+    if (stopped || at >= lookAt) return
+    cancel()
+    lookAt = at
+    cancel = clock.schedule(at - clock.monotonic(), () => {
+      // None is planned while it runs: what changes meanwhile is in the next.
+      lookAt = Number.NEGATIVE_INFINITY
       look = tick()
     })
   }
 
+  /** A retry of an unknown outcome comes sooner than the next look. */
+  function hasten(name: ConnectionName): void {
+    const due = ports.connections.peek(name)?.row.nextRefreshAt
+    if (due !== undefined) plan(due - clock.now())
+  }
+
   return {
+    recover,
     storeTrouble: () => trouble,
     start() {
       if (!stopped) return
       stopped = false
+      lookAt = Number.NEGATIVE_INFINITY
+      unwatch = ports.changes.watchAll(hasten)
       look = tick()
     },
     async stop() {
       stopped = true
-      cancel?.()
-      await Promise.all([look, renewals.stop(), endings.stop()])
+      unwatch()
+      cancel()
+      await Promise.all([look, endings.stop(), ...running])
     },
   }
 }
@@ -126,42 +181,4 @@ function isStoreTrouble(error: unknown): boolean {
   return (
     error instanceof StoreError || (error instanceof BrokerError && error.reason === 'BROKER_UNAVAILABLE')
   )
-}
-
-async function renewOne(ports: Ports, listed: ConnectionRow): Promise<void> {
-  const { connections, providers, clock, random } = ports
-  const later = clock.now() + POSTPONE_MS
-  if (!providers.has(listed.provider)) return reschedule(ports, listed, later)
-  // What is in memory is newer than the list.
-  const connection = await connections.load(listed)
-  if (connection === null) return
-  const { row, tokens } = connection
-  if (tokens === undefined) return reschedule(ports, row, later)
-  // While it waited for its turn, somebody else may have refreshed it, or tried to.
-  if (row.attemptId === undefined && (row.nextRefreshAt ?? later) > clock.now()) return
-
-  const { refresh } = providers.get(row.provider).client.written
-  const hasRefreshToken = row.sealedRefreshToken !== undefined
-  const input = { ...row, lastUsedAt: row.lastUsedAt ?? row.connectTime, hasRefreshToken }
-  const mustTry = row.attemptId !== undefined || row.lastError !== undefined
-  // What was due by an older use may not be due any more, even with all the jitter there is.
-  const earliest = nextRefresh(refresh, input, clock.now(), 1)
-  if (!mustTry && (earliest === undefined || earliest > clock.now())) {
-    return reschedule(ports, row, nextRefresh(refresh, input, clock.now(), random.fraction()))
-  }
-  const outcome = await ports.refresher.refresh(connection)
-  const { nextRefreshAt } = outcome.connection.row
-  const isStillDue = !outcome.ok && nextRefreshAt !== undefined && nextRefreshAt <= clock.now()
-  if (!isStillDue) return
-  const { retryAfterMs = POSTPONE_MS } = outcome.error.details
-  return reschedule(ports, outcome.connection.row, clock.now() + retryAfterMs)
-}
-
-async function reschedule(
-  { store, connections }: Ports,
-  { id, grantEpoch, counter }: ConnectionRow,
-  at: number | undefined,
-): Promise<void> {
-  const stored = await store.enrichConnection({ id, grantEpoch, counter }, { nextRefreshAt: at ?? null })
-  if (stored !== undefined) connections.put(stored)
 }

@@ -1,43 +1,38 @@
-import type { Failure } from '../oauth/failure.ts'
 import type { RevokeOperation } from '../providers/definition.ts'
-import type { Secret } from '../secret.ts'
-import { type Keyring, type SealContext, UnreadableError } from '../store/keyring.ts'
+import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { Revocation } from './broker.ts'
 import type { OpenTokens } from './connection.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import { hasMoved, type ProviderHandle, type Providers } from './providers.ts'
+import { openEntry, type RevokedGrant, revocationEntry, sealTokens } from './revocation-entry.ts'
+import { type RevocableTokens, revive, sendRevocation } from './revocation-request.ts'
 
-/** A provider that did not confirm within a day keeps tokens that die of themselves; we stop asking. */
-const LIFE_MS = 86_400_000
 /** Retries back off from a second to an hour. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 3_600_000
-/** The first try is made at once; a later one is for a process that died over it. Longer than any request. */
-const SECOND_TRY_MS = 90_000
 
 /** Revokes tokens at their provider: durable first, then tried until it is confirmed or its day is over. */
 export interface Revocations {
   /** The entry to be stored in the same transaction that removes the connection. */
   file(row: ConnectionRow, tokens: OpenTokens): RevocationRow
-  /** Tries a stored entry once and settles it in the store. */
-  attempt(entry: RevocationRow): Promise<Revocation>
   /**
-   * Tries tokens that were never stored, once, forgetting them whatever comes of it. Where a revocation ends
-   * everything of its account, and that is connected, they are left alone.
+   * Tries a stored entry once and settles it in the store.
+   *
+   * @param isExpired whether the access token is known to be dead, so that a provider which wants a living one is
+   *   given a new one first; default: found out by its answer
    */
-  abandon(handle: ProviderHandle, row: RevocationTarget, tokens: RevocableTokens): Promise<void>
+  attempt(entry: RevocationRow, isExpired?: boolean): Promise<Revocation>
+  /**
+   * Files tokens that no connection has, and tries to revoke them without being waited for. Where a revocation
+   * ends everything of its account, and that is connected, they are left alone.
+   *
+   * @throws StoreError if they could not be filed
+   */
+  abandon(grant: RevokedGrant, tokens: RevocableTokens): Promise<void>
   /** Tries an entry that is due, or gives it up after its day. */
   settle(entry: RevocationRow): Promise<void>
-}
-
-/** Whose tokens they are, for the definition's templates. */
-export type RevocationTarget = Pick<ConnectionRow, 'variables' | 'attributes' | 'providerAccountId'>
-/** What a revocation can send. */
-export interface RevocableTokens {
-  readonly accessToken?: Secret
-  readonly refreshToken?: Secret
 }
 
 interface Ports {
@@ -52,9 +47,10 @@ interface Ports {
 /** Creates the revocations over one store. */
 export function createRevocations(ports: Ports): Revocations {
   const { store, keyring, providers, clock, random, log } = ports
+  const newEntry = () => ({ id: random.token(16), now: clock.now() })
 
-  async function attempt(entry: RevocationRow): Promise<Revocation> {
-    const outcome = await tryEntry(entry)
+  async function attempt(entry: RevocationRow, isExpired = false): Promise<Revocation> {
+    const outcome = await tryEntry(entry, isExpired)
     const { provider, account } = entry
     if (outcome === 'PENDING') {
       const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(entry.tries, 20))
@@ -66,7 +62,7 @@ export function createRevocations(ports: Ports): Revocations {
     return outcome
   }
 
-  async function tryEntry(entry: RevocationRow): Promise<Revocation> {
+  async function tryEntry(entry: RevocationRow, isExpired: boolean): Promise<Revocation> {
     if (!providers.has(entry.provider)) return 'UNSUPPORTED'
     const handle = providers.get(entry.provider)
     const found = await handle.client.definition()
@@ -74,30 +70,72 @@ export function createRevocations(ports: Ports): Revocations {
     // Tokens go nowhere but where they were sealed for.
     if (hasMoved(handle, found.value, entry)) return 'UNSUPPORTED'
     const tokens = openEntry(keyring, entry)
-    return tokens === undefined ? 'UNSUPPORTED' : revoke(handle, entry, tokens, found.value.operations.revoke)
+    if (tokens === undefined) return 'UNSUPPORTED'
+    return revokeWithLiving(handle, entry, tokens, found.value.operations.revoke, isExpired)
+  }
+
+  async function revokeWithLiving(
+    handle: ProviderHandle,
+    entry: RevocationRow,
+    tokens: RevocableTokens,
+    operation: RevokeOperation | undefined,
+    isExpired: boolean,
+  ): Promise<Revocation> {
+    const wantsAccessToken = operation?.token === 'access' || operation?.token === 'account'
+    if (wantsAccessToken && isExpired) {
+      const living = await renewed(handle, entry, tokens)
+      return (await sendRevocation(handle, entry, living ?? tokens, operation)).revocation
+    }
+    const { revocation, needsLivingToken } = await sendRevocation(handle, entry, tokens, operation)
+    // Once is enough: what refuses a new access token wants something else.
+    if (!needsLivingToken || entry.tries > 0) return revocation
+    const living = await renewed(handle, entry, tokens)
+    return living === undefined
+      ? revocation
+      : (await sendRevocation(handle, entry, living, operation)).revocation
+  }
+
+  /** New tokens are stored before they are used: they may be the only ones with which this can still be done. */
+  async function renewed(
+    handle: ProviderHandle,
+    entry: RevocationRow,
+    tokens: RevocableTokens,
+  ): Promise<RevocableTokens | undefined> {
+    const answer = await revive(handle, entry, tokens)
+    if (answer === undefined) {
+      const { provider, account } = entry
+      log.warn('Could not refresh the access token that is to be revoked', { provider, account })
+      return undefined
+    }
+    await store.replaceRevocationTokens(entry.id, sealTokens(keyring, entry, answer))
+    return { accessToken: answer.accessToken, refreshToken: answer.refreshToken ?? tokens.refreshToken }
   }
 
   /** An account that nobody named may be any that is connected. */
-  async function isConnected(provider: string, providerAccountId: string): Promise<boolean> {
+  async function wouldEndOther({ provider, providerAccountId }: RevokedGrant): Promise<boolean> {
+    if (!providers.has(provider)) return false
+    const found = await providers.get(provider).client.definition()
+    if (!found.ok || found.value.operations.revoke?.revokes !== 'account') return false
     if (providerAccountId === '') return true
     return (await store.listSharedConnections(provider, providerAccountId)).length > 0
   }
 
   return {
     attempt,
-    file: (row, tokens) => fileEntry(keyring, random, clock.now(), row, tokens),
-    async abandon(handle, row, tokens) {
-      const found = await handle.client.definition()
-      const operation = found.ok ? found.value.operations.revoke : undefined
-      const provider = handle.provider.id
-      if (operation?.revokes === 'account' && (await isConnected(provider, row.providerAccountId))) {
+    file: (row, tokens) => revocationEntry(keyring, newEntry(), row, tokens),
+    async abandon(grant, tokens) {
+      const { provider, account } = grant
+      if (await wouldEndOther(grant)) {
         log.warn('Left tokens that have no connection: revoking them would end one that is kept', {
           provider,
+          account,
         })
         return
       }
-      const outcome = await revoke(handle, row, tokens, operation)
-      log.warn('Revoked tokens that have no connection', { provider, outcome })
+      const entry = revocationEntry(keyring, newEntry(), grant, tokens)
+      await store.addRevocation(entry)
+      log.warn('Revoking tokens that have no connection', { provider, account })
+      void attempt(entry).catch(error => log.error('Revocation could not be settled', { provider, error }))
     },
     async settle(entry) {
       if (clock.now() < entry.expiresAt) {
@@ -109,81 +147,4 @@ export function createRevocations(ports: Ports): Revocations {
       await store.removeRevocation(entry.id)
     },
   }
-}
-
-function contextOf(entry: RevocationRow, column: string): SealContext {
-  const { id, grantEpoch, tokenOrigin } = entry
-  return { table: 'revocations', column, id, grantEpoch, origin: tokenOrigin }
-}
-
-function fileEntry(
-  keyring: Keyring,
-  random: Random,
-  now: number,
-  row: ConnectionRow,
-  { accessToken, refreshToken }: OpenTokens,
-): RevocationRow {
-  const entry: RevocationRow = {
-    id: random.token(16),
-    connectionId: row.id,
-    provider: row.provider,
-    account: row.account,
-    grantEpoch: row.grantEpoch,
-    tokenOrigin: row.tokenOrigin,
-    clientFingerprint: row.clientFingerprint,
-    providerAccountId: row.providerAccountId,
-    variables: row.variables,
-    attributes: row.attributes,
-    createdAt: now,
-    expiresAt: now + LIFE_MS,
-    nextTryAt: now + SECOND_TRY_MS,
-    tries: 0,
-  }
-  return {
-    ...entry,
-    sealedAccessToken: keyring.seal(accessToken, contextOf(entry, 'access_token')),
-    sealedRefreshToken: refreshToken && keyring.seal(refreshToken, contextOf(entry, 'refresh_token')),
-  }
-}
-
-function openEntry(keyring: Keyring, entry: RevocationRow): RevocableTokens | undefined {
-  const { sealedAccessToken, sealedRefreshToken } = entry
-  try {
-    return {
-      accessToken: sealedAccessToken && keyring.open(sealedAccessToken, contextOf(entry, 'access_token')),
-      refreshToken: sealedRefreshToken && keyring.open(sealedRefreshToken, contextOf(entry, 'refresh_token')),
-    }
-  } catch (error) {
-    if (error instanceof UnreadableError) return undefined
-    throw error
-  }
-}
-
-/** Sends what the definition wants revoked; the refresh token first, because it outlives the other. */
-async function revoke(
-  handle: ProviderHandle,
-  target: RevocationTarget,
-  tokens: RevocableTokens,
-  operation: RevokeOperation | undefined,
-): Promise<Revocation> {
-  if (operation?.url === undefined) return 'UNSUPPORTED'
-  const { variables, attributes, providerAccountId } = target
-  for (const request of requestsOf(operation, tokens)) {
-    const result = await handle.client.revoke({ variables, attributes, providerAccountId, ...request })
-    if (!result.ok) return ofFailure(result.failure)
-  }
-  return 'REVOKED'
-}
-
-function requestsOf({ token }: RevokeOperation, { accessToken, refreshToken }: RevocableTokens) {
-  const access = { token: accessToken, hint: 'access_token' } as const
-  const refresh = { token: refreshToken, hint: 'refresh_token' } as const
-  const wanted = { access: [access], refresh: [refresh], both: [refresh, access], account: [access] }[token]
-  const present = wanted.filter(request => request.token !== undefined)
-  // A grant without a refresh token still has an access token to give back.
-  return present.length > 0 ? present : [access].filter(request => request.token !== undefined)
-}
-
-function ofFailure(failure: Failure): Revocation {
-  return failure.class === 'unsupported' ? 'UNSUPPORTED' : 'PENDING'
 }

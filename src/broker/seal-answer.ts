@@ -1,4 +1,5 @@
 import type { TokenAnswer } from '../oauth/answer.ts'
+import type { Secret } from '../secret.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow, TokenFacts } from '../store/rows.ts'
 import { sealContext } from './connection.ts'
@@ -7,10 +8,15 @@ import type { Random } from './ports.ts'
 /** Bytes of randomness in a version: unguessable is not needed, unique is. */
 const VERSION_BYTES = 12
 
-/** Seals the tokens of an answer for a connection and gives the access token its name. */
+/**
+ * Seals the tokens of an answer for a connection and gives the access token its name.
+ *
+ * @param clientSecret with which they came; absent for a client without one
+ */
 export function sealAnswer(
   place: Pick<ConnectionRow, 'id' | 'grantEpoch' | 'tokenOrigin'>,
   answer: TokenAnswer,
+  clientSecret: Secret | undefined,
   keyring: Keyring,
   random: Random,
 ): TokenFacts {
@@ -29,5 +35,6 @@ export function sealAnswer(
     providerAccountId: answer.providerAccountId,
     providerAccountName: answer.providerAccountName,
     attributes: answer.attributes,
+    clientSecretFingerprint: clientSecret && keyring.fingerprint(clientSecret),
   }
 }

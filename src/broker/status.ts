@@ -3,6 +3,7 @@ import { type Connection, lifetimeLeft } from './connection.ts'
 import { diagnose } from './diagnosis.ts'
 import type { Clock } from './ports.ts'
 import { hasMoved, type ProviderHandle } from './providers.ts'
+import type { Usage } from './usage.ts'
 
 /** Describes a connection, or its absence, without asking anybody. */
 export function statusOf(
@@ -14,6 +15,21 @@ export function statusOf(
   return connection === null
     ? statusOfNothing(handle, name, clock)
     : statusOfConnection(handle, connection, clock)
+}
+
+/** A state with the newest use that is known: uses are written late, and rows in memory do not learn of them. */
+export function withLastUse(
+  status: ConnectionStatus,
+  connection: Connection | null,
+  usage: Pick<Usage, 'lastUsedOf'>,
+): ConnectionStatus {
+  const used = connection === null ? undefined : usage.lastUsedOf(connection.row.id)
+  return used === undefined || used <= (status.lastUsedAt ?? 0) ? status : { ...status, lastUsedAt: used }
+}
+
+/** Whether the provider refuses our client now. */
+export function refusesClient(handle: ProviderHandle): boolean {
+  return handle.governor.snapshot().misconfiguredSince !== undefined
 }
 
 function statusOfNothing(
@@ -40,6 +56,7 @@ function statusOfNothing(
       state,
       name,
       hasStaticToken: token !== undefined,
+      needsRefreshToken: true,
       now: clock.now(),
     }),
     version: token?.version ?? '',
@@ -84,6 +101,7 @@ function statusOfConnection(
       row,
       name: row,
       hasStaticToken: false,
+      needsRefreshToken: handle?.client.written.refresh.mode === 'refresh_token',
       left,
       now: clock.now(),
     }),
@@ -95,14 +113,9 @@ function stateOf(handle: ProviderHandle | undefined, connection: Connection): Co
   const { row } = connection
   if (connection.tokens === undefined) return 'UNREADABLE'
   if (row.state !== 'ACTIVE') return row.state
-  if (handle === undefined || healthOf(handle).misconfiguredSince !== undefined)
-    return 'PROVIDER_MISCONFIGURED'
+  if (handle === undefined || refusesClient(handle)) return 'PROVIDER_MISCONFIGURED'
   const { written } = handle.client
   // Before discovery the endpoint is not known, so it cannot be compared.
   if (written.issuer === undefined && hasMoved(handle, written, row)) return 'PROVIDER_MISCONFIGURED'
   return 'ACTIVE'
-}
-
-function healthOf(handle: ProviderHandle | undefined) {
-  return handle?.health.snapshot() ?? { inFlight: 0, consecutiveFailures: 0 }
 }

@@ -1,6 +1,7 @@
 import type { UnreadableError } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
 import type { ConnectionName } from './broker.ts'
+import { OBTAINED_UNKNOWN } from './connection.ts'
 import { BrokerError } from './errors.ts'
 import type { ProviderHandle } from './providers.ts'
 
@@ -32,10 +33,25 @@ export function unreadable(row: ConnectionRow, cause: UnreadableError | undefine
 }
 
 /** There is nothing to refresh with, while the token lives. */
-export function noRefreshToken(row: ConnectionName): BrokerError {
-  return new BrokerError('NO_REFRESH_TOKEN', `${row.provider} issued no refresh token for this connection`, {
+export function noRefreshToken(row: ConnectionRow): BrokerError {
+  const isImported = row.obtainedAt === OBTAINED_UNKNOWN
+  const why = isImported
+    ? 'it was imported without a refresh token'
+    : `${row.provider} issued no refresh token for it`
+  const help = isImported
+    ? `Import it again with its refresh token and --replace, or: ${connectCommand(row)}`
+    : `Ask for offline access in the definition's authorize parameters, then: ${connectCommand(row)}`
+  return new BrokerError('NO_REFRESH_TOKEN', `this connection cannot be refreshed: ${why}`, {
     metadata: metadataOf(row),
-    help: `Ask for offline access in the definition's authorize parameters, then: ${connectCommand(row)}`,
+    help,
+  })
+}
+
+/** A static token comes from the configuration and is replaced there. */
+export function staticNotRefreshed(name: ConnectionName): BrokerError {
+  return new BrokerError('NO_REFRESH_TOKEN', `the static token of ${name.provider} cannot be refreshed`, {
+    metadata: metadataOf(name),
+    help: `Replace static_access_token in the configuration, or connect: ${connectCommand(name)}`,
   })
 }
 

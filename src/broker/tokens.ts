@@ -4,13 +4,14 @@ import type { ClientCredentials } from './client-credentials.ts'
 import { type Connection, lifetimeLeft, lifetimeOf, type OpenTokens } from './connection.ts'
 import { type Connections, storeUnavailable } from './connections.ts'
 import { BrokerError } from './errors.ts'
-import { freshness, meetsMinTtl, renewalMargin } from './freshness.ts'
+import { meetsMinTtl } from './freshness.ts'
 import type { Clock } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
 import { refreshError } from './refresh-error.ts'
 import type { RefreshOutcome } from './refresh-outcome.ts'
 import type { RejectionLimit } from './rejection-limit.ts'
+import { standingOf } from './standing.ts'
 import { accessTokenOf, staticTokenOf } from './token-answer.ts'
 import {
   consentRequired,
@@ -36,6 +37,9 @@ export interface TokenPorts {
   readonly touch: (connection: Connection) => void
 }
 
+/** A request before anybody is given anything. */
+type Wish = Omit<TokenRequest, 'caller'>
+
 /** Hands out access tokens: from memory while they are good, after the one refresh in flight otherwise. */
 export async function getAccessToken(ports: TokenPorts, request: TokenRequest): Promise<AccessToken> {
   const handle = ports.providers.get(request.provider)
@@ -53,19 +57,15 @@ async function usableConnection(
   ports: TokenPorts,
   handle: ProviderHandle,
   connection: Connection,
-  request: TokenRequest,
+  request: Wish,
 ): Promise<Connection> {
   const { row } = connection
   if (connection.tokens === undefined) throw unreadable(row, connection.unreadable)
   requireScopes(handle, row, request.requiredScopes)
   if (request.rejectedVersion === row.version) return replaceRejected(ports, handle, connection, request)
 
-  const left = lifetimeLeft(connection, ports.clock)
-  const lifetime = lifetimeOf(row) ?? Number.POSITIVE_INFINITY
-  // Of an imported token only what is left is known.
-  const span = Number.isFinite(lifetime) ? lifetime : (left ?? 0)
-  const margin = renewalMargin(handle.provider.definition.refresh.margin, span)
-  switch (freshness(left, lifetime, request.minTtlMs, margin)) {
+  const standing = standingOf(handle, connection, request.minTtlMs, ports.clock)
+  switch (standing.freshness) {
     case 'fresh':
       return connection
     case 'renew':
@@ -73,15 +73,28 @@ async function usableConnection(
       return connection
     case 'wait':
       // A token has lived for the length of a request when it arrives.
-      if ((request.minTtlMs ?? 0) >= lifetime) throw minTtlUnreachable(handle, row, lifetime)
+      if ((request.minTtlMs ?? 0) >= standing.lifetime) {
+        throw minTtlUnreachable(handle, row, standing.lifetime)
+      }
+      limitWish(ports, connection, request)
       return refreshed(ports, handle, connection, request)
   }
 }
 
-function renewBehind(ports: TokenPorts, connection: Connection): void {
+/** A min_ttl just below the lifetime would have a good token refreshed at every call. */
+function limitWish(ports: TokenPorts, connection: Connection, { minTtlMs }: Wish): void {
+  const { id } = connection.row
+  const isGoodForMost = minTtlMs !== undefined && stillGood(ports, connection, { minTtlMs: undefined })
+  if (isGoodForMost && !ports.refresher.isRefreshing(id)) ports.rejections.admit(id)
+}
+
+/** Starts a refresh that nobody waits for, if the connection may and can be refreshed now. */
+export function renewBehind(ports: TokenPorts, connection: Connection): void {
   const { row } = connection
   const mayStart = row.state === 'ACTIVE' && !isHeldOff(row, ports.clock.now())
-  if (mayStart && canRefresh(ports, connection)) void ports.refresher.refresh(connection).catch(() => {})
+  if (mayStart && canRefresh(ports, connection)) {
+    void ports.refresher.refresh(connection, 'renewal').catch(() => {})
+  }
 }
 
 function canRefresh(ports: TokenPorts, { row, tokens }: Connection): boolean {
@@ -93,7 +106,7 @@ async function replaceRejected(
   ports: TokenPorts,
   handle: ProviderHandle,
   connection: Connection,
-  request: TokenRequest,
+  request: Wish,
 ): Promise<Connection> {
   const { id } = connection.row
   requireRefreshable(ports, handle, connection)
@@ -103,11 +116,16 @@ async function replaceRejected(
   throw outcome.error
 }
 
-async function refreshed(
+/**
+ * The connection after the one refresh in flight.
+ *
+ * @throws BrokerError if it did not bring a token that the caller can use
+ */
+export async function refreshed(
   ports: TokenPorts,
   handle: ProviderHandle,
   connection: Connection,
-  request: TokenRequest,
+  request: Wish,
 ): Promise<Connection> {
   requireRefreshable(ports, handle, connection)
   const outcome = await wait(ports, connection, request)
@@ -128,7 +146,7 @@ function requireRefreshable(ports: TokenPorts, handle: ProviderHandle, connectio
   if (isAlive && !canRefresh(ports, connection)) throw noRefreshToken(row)
 }
 
-function stillGood(ports: TokenPorts, connection: Connection, request: TokenRequest): boolean {
+function stillGood(ports: TokenPorts, connection: Connection, request: Pick<Wish, 'minTtlMs'>): boolean {
   const lifetime = lifetimeOf(connection.row) ?? Number.POSITIVE_INFINITY
   return (
     connection.tokens !== undefined &&
@@ -137,14 +155,14 @@ function stillGood(ports: TokenPorts, connection: Connection, request: TokenRequ
 }
 
 /** Waits for the refresh in flight, each caller by its own patience; the refresh itself goes on. */
-function wait(ports: TokenPorts, connection: Connection, request: TokenRequest): Promise<RefreshOutcome> {
+function wait(ports: TokenPorts, connection: Connection, request: Wish): Promise<RefreshOutcome> {
   const { provider } = connection.row
   return waitFor(ports.refresher.refresh(connection), ports.clock, request.signal, provider)
 }
 
 function isHeldOff(row: Connection['row'], now: number): boolean {
   if (row.lastError === undefined || row.nextRefreshAt === undefined) return false
-  // The provider's health limits requests while our client is refused, and forgets it at a restart: whoever
+  // The provider's governor limits requests while our client is refused, and forgets it at a restart: whoever
   // has corrected the secret is not told of the old one.
   if (row.lastError.class === 'client') return false
   const confirming = row.lastError.class === 'reauthorize'
@@ -168,6 +186,8 @@ async function release(
   const { row, tokens } = connection
   if (tokens === undefined) throw unreadable(row, connection.unreadable)
   await record(ports, request, row.id, row.version, tokens)
+  // Whoever was told that it is disconnected meanwhile may rely on it.
+  if (ports.connections.peek(row) === null) throw consentRequired(row)
   ports.touch(connection)
   return accessTokenOf(handle, connection, tokens)
 }
@@ -190,7 +210,12 @@ async function releaseStatic(
   return staticTokenOf(handle, token)
 }
 
-async function record(
+/**
+ * Records the release of a token before it leaves.
+ *
+ * @throws BrokerError `BROKER_UNAVAILABLE` if a first release cannot be recorded
+ */
+export async function record(
   { audit }: TokenPorts,
   { caller, provider, account }: TokenRequest,
   connectionId: string,

@@ -1,22 +1,28 @@
 import type { Failure } from '../oauth/failure.ts'
 import type { ConnectionRow, StoredState } from '../store/rows.ts'
+import { backoff, unknownOutcomeDelay } from './backoff.ts'
 import type { Reason } from './errors.ts'
+import type { Evidence } from './evidence.ts'
 
 /** A refused grant is refused twice before it counts as dead: providers lie for seconds at a time. */
 const CONFIRM_DELAY_MS = 30_000
-/** Backoff grows from one second to ten minutes. */
-const BACKOFF_MIN_MS = 1_000
-const BACKOFF_MAX_MS = 600_000
+/** After an outcome that nobody knows a refusal is what was feared, and somebody should hear of it at once. */
+const CONFIRM_LOSS_DELAY_MS = 1_000
 /** A provider that refuses our client is probed once a minute. */
 const CLIENT_RETRY_MS = 60_000
+/** While so many grants are refused that none is believed, each is asked again this often at the most. */
+const HELD_RETRY_MS = 60_000
 /** A connection whose parameters are refused is tried hourly: somebody may have mended the configuration. */
 const CONNECTION_RETRY_MS = 3_600_000
+/** When a dead grant is asked again after all, counted from its death: some verdicts were never true. */
+const RESURRECTION_MS = [600_000, 3_600_000, 86_400_000] as const
+/** After that long in REAUTH_REQUIRED the refresh token leaves the store. */
+export const REFRESH_TOKEN_KEPT_MS = 30 * 86_400_000
 
 /** What a failed refresh means for its connection. */
 export interface Verdict {
   readonly state: StoredState
-  /** Closed code; empty for ACTIVE. */
-  readonly stateReason: string
+  readonly stateReason: StateReason
   /** What callers get when no token is left. */
   readonly reason: Reason
   /** When to try again; absent = not by itself. */
@@ -24,16 +30,52 @@ export interface Verdict {
 }
 
 /**
- * Judges a failed refresh. Only a second refusal in a row, half a minute after the first, or an access token that has expired with nothing
- * to renew it, ends a connection; a refused client, an outage or an odd answer never change its state.
+ * Why a connection is not ACTIVE; empty for ACTIVE.
  *
- * @param fraction uniform in [0, 1), for jitter
+ * - `OUTCOME_LOST`: an answer with the next refresh token never arrived, and the old one is refused.
+ * - `ROTATED_ELSEWHERE`: the grant lives, our refresh token does not: another program uses it.
+ * - `REVOKED`: refresh token and living access token are refused.
+ * - `GRANT_ENDED`: the grant is past its stated end.
+ * - `IDLE_EXPIRED`: the refresh token was past its stated end.
+ * - `GRANT_REFUSED`: refused twice, and nothing tells why.
+ * - `EXPIRED_WITHOUT_REFRESH_TOKEN`: the access token expired and there is nothing to renew it with.
+ * - `PARAMETERS_REFUSED`: CONNECTION_MISCONFIGURED.
  */
-export function judge(row: ConnectionRow, failure: Failure, now: number, fraction: number): Verdict {
-  const { state, stateReason } = row
+export type StateReason =
+  | ''
+  | 'OUTCOME_LOST'
+  | 'ROTATED_ELSEWHERE'
+  | 'REVOKED'
+  | 'GRANT_ENDED'
+  | 'IDLE_EXPIRED'
+  | 'GRANT_REFUSED'
+  | 'EXPIRED_WITHOUT_REFRESH_TOKEN'
+  | 'PARAMETERS_REFUSED'
+
+/** What else decides. */
+export interface Circumstances {
+  readonly now: number
+  /** Uniform in [0, 1), for jitter. */
+  readonly fraction: number
+  /** What was found out about a refusal; absent = nothing. */
+  readonly evidence?: Evidence
+  /** Whether the provider refuses so many grants that no refusal is believed. */
+  readonly held: boolean
+}
+
+/**
+ * Judges a failed refresh. Only a second refusal in a row, or one after the grant's stated end, ends a connection; a
+ * refused client, an outage or an odd answer never change its state.
+ *
+ * @param row as it was before the attempt
+ */
+export function judge(row: ConnectionRow, failure: Failure, circumstances: Circumstances): Verdict {
+  const { now, fraction } = circumstances
+  const { state } = row
+  const stateReason = row.stateReason as StateReason
   switch (failure.class) {
     case 'reauthorize':
-      return judgeRefusal(row, now)
+      return judgeRefusal(row, circumstances)
     case 'connection':
       return {
         state: 'CONNECTION_MISCONFIGURED',
@@ -45,7 +87,10 @@ export function judge(row: ConnectionRow, failure: Failure, now: number, fractio
     case 'unsupported':
       return { state, stateReason, reason: 'PROVIDER_MISCONFIGURED', nextRefreshAt: now + CLIENT_RETRY_MS }
     default: {
-      const delay = failure.retryAfterMs ?? backoff(row.failures, fraction)
+      const usual = failure.outcomeUnknown
+        ? unknownOutcomeDelay(row.outcomeUnknownTries)
+        : backoff(row.failures, fraction)
+      const delay = failure.retryAfterMs ?? usual
       return { state, stateReason, reason: 'PROVIDER_UNAVAILABLE', nextRefreshAt: now + delay }
     }
   }
@@ -70,16 +115,42 @@ export const NOTHING_LEFT: Verdict = {
   reason: 'REAUTH_REQUIRED',
 }
 
-function judgeRefusal({ state, stateReason, lastError, nextRefreshAt }: ConnectionRow, now: number): Verdict {
-  const confirmAt =
-    lastError?.class === 'reauthorize' && nextRefreshAt !== undefined ? nextRefreshAt : now + CONFIRM_DELAY_MS
-  // A refusal that comes earlier, because somebody asked for a refresh, confirms nothing and delays nothing.
-  return state === 'REAUTH_REQUIRED' || now >= confirmAt
-    ? { state: 'REAUTH_REQUIRED', stateReason: 'GRANT_REFUSED', reason: 'REAUTH_REQUIRED' }
-    : { state, stateReason, reason: 'PROVIDER_UNAVAILABLE', nextRefreshAt: confirmAt }
+/** Whether a refusal comes as no surprise: an earlier attempt may have used the refresh token up. */
+export function isExplained({ outcomeUnknownSince, suspect }: ConnectionRow): boolean {
+  return outcomeUnknownSince !== undefined || suspect
 }
 
-function backoff(failures: number, fraction: number): number {
-  const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(failures, 20))
-  return Math.round(ceiling * (0.5 + fraction / 2))
+function judgeRefusal(row: ConnectionRow, { now, evidence, held }: Circumstances): Verdict {
+  if (row.state === 'REAUTH_REQUIRED') return dead(row.stateReason as StateReason, row.stateSince, now)
+  if (row.grantExpiresAt !== undefined && now >= row.grantExpiresAt) return dead('GRANT_ENDED', now, now)
+
+  const explained = isExplained(row)
+  const waits = { state: row.state, stateReason: row.stateReason as StateReason } as const
+  const reason = 'PROVIDER_UNAVAILABLE'
+  if (held && !explained) return { ...waits, reason, nextRefreshAt: now + HELD_RETRY_MS }
+  const firstRefusal = row.lastError?.class !== 'reauthorize' || row.nextRefreshAt === undefined
+  const delay = explained ? CONFIRM_LOSS_DELAY_MS : CONFIRM_DELAY_MS
+  const confirmAt = firstRefusal ? now + delay : (row.nextRefreshAt ?? now)
+  // A refusal that comes earlier, because somebody asked for a refresh, confirms nothing and delays nothing.
+  if (firstRefusal || now < confirmAt) return { ...waits, reason, nextRefreshAt: confirmAt }
+  return dead(whyDead(row, explained, evidence, now), now, now)
+}
+
+function whyDead(
+  row: ConnectionRow,
+  explained: boolean,
+  evidence: Evidence | undefined,
+  now: number,
+): StateReason {
+  if (explained) return 'OUTCOME_LOST'
+  if (evidence?.accessToken === 'works') return 'ROTATED_ELSEWHERE'
+  if (evidence?.accessToken === 'refused') return 'REVOKED'
+  return row.refreshExpiresAt !== undefined && now >= row.refreshExpiresAt ? 'IDLE_EXPIRED' : 'GRANT_REFUSED'
+}
+
+/** @param since when the grant was found dead; from there its next resurrection probe is counted */
+function dead(stateReason: StateReason, since: number, now: number): Verdict {
+  const probe = [...RESURRECTION_MS, REFRESH_TOKEN_KEPT_MS].find(delay => since + delay > now)
+  const nextRefreshAt = probe === undefined ? now : since + probe
+  return { state: 'REAUTH_REQUIRED', stateReason, reason: 'REAUTH_REQUIRED', nextRefreshAt }
 }

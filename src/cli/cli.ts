@@ -4,7 +4,7 @@ import { addClientCommands, type Finish } from './client-commands.ts'
 import { CliError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { addOfflineCommands, addServingCommands } from './local-commands.ts'
-import { note, plain, printJson, styleFor } from './output.ts'
+import { note, plain, printJson, printJsonLine, styleFor } from './output.ts'
 import { processIo } from './process-io.ts'
 import { formatDuration } from './time.ts'
 import { version } from './version.ts'
@@ -29,7 +29,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     await program.parseAsync([...argv], { from: 'user' })
     return exitCode
   } catch (error) {
-    return fail(error, argv.includes('--json'), io)
+    return fail(error, jsonPrinter(argv), io)
   }
 }
 
@@ -64,17 +64,25 @@ Exit codes:
   ${EXIT.notPermitted}  the broker does not know this caller, or it may not do this
   ${EXIT.configuration}  the configuration or a file that it names cannot be used`
 
+type JsonPrinter = typeof printJson
+
+/** How a command line wants JSON: one document, or one on each line; undefined if it does not. */
+function jsonPrinter(argv: readonly string[]): JsonPrinter | undefined {
+  if (!argv.includes('--json')) return undefined
+  return argv[0] === 'watch' ? printJsonLine : printJson
+}
+
 /** Says on stderr what went wrong; with `--json` stdout gets its one document all the same. */
-function fail(error: unknown, json: boolean, io: Io): number {
+function fail(error: unknown, json: JsonPrinter | undefined, io: Io): number {
   if (error instanceof CommanderError) {
     // Help and version come this way too; commander has printed its text.
     const isUsage = error.exitCode !== 0
-    if (isUsage && json) printJson(io, { error: { message: error.message.replace(/^error: /, '') } })
+    if (isUsage) json?.(io, { error: { message: error.message.replace(/^error: /, '') } })
     return isUsage ? EXIT.usage : EXIT.ok
   }
   const known = knownError(error)
   if (known === undefined) throw error
-  if (json) printJson(io, { error: toJson(known) })
+  json?.(io, { error: toJson(known) })
   note(io, ...lines(known, io))
   return known.exitCode
 }

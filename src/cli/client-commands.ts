@@ -9,6 +9,7 @@ import { collectScopes, collectVariables, duration, storedState } from './option
 import type { RefreshOptions } from './refresh.ts'
 import type { StatusOptions } from './status.ts'
 import type { TokenOptions } from './token.ts'
+import type { WatchOptions } from './watch.ts'
 
 /** The broker keeps the outcome of a consent for so long. */
 const CONNECT_TIMEOUT_MS_MAX = 24 * 3_600_000
@@ -27,6 +28,7 @@ export function addClientCommands(program: Command, io: Io, finish: Finish): voi
   addRefresh(program, io, finish)
   addDisconnect(program, io, finish)
   addImport(program, io, finish)
+  addWatch(program, io, finish)
   addHealth(program, io, finish)
 }
 
@@ -160,6 +162,21 @@ function addImport(program: Command, io: Io, finish: Finish): void {
     .action(async (file: string | undefined, options: ImportOptions) => {
       const { importGrants } = await import('./import.ts')
       finish(await importGrants(file, options, io))
+    })
+}
+
+function addWatch(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('watch')
+    .description('print a line whenever a connection changes, until Ctrl-C')
+    .argument(
+      '[connections...]',
+      'PROVIDER for the system-level credential, PROVIDER/ACCOUNT for others; nothing means all, without tokens',
+    )
+    .addOption(new Option('--json', 'print one JSON document per line'))
+    .action(async (connections: readonly string[], options: WatchOptions) => {
+      const { watch } = await import('./watch.ts')
+      finish(await watch(connections, options, io))
     })
 }
 

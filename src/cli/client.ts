@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type ChannelCredentials, Client, credentials, Metadata } from '@grpc/grpc-js'
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { type ClientSettings, clientSettings } from '../config/client.ts'
 import { readOperatorToken } from '../config/operator-token.ts'
 import { ConfigError } from '../config/problem.ts'
@@ -14,6 +14,9 @@ import { cliErrorFrom } from './rpc-error.ts'
 export const CALL_DEADLINE_MS = 15_000
 /** For calls that wait for a provider: the broker's own requests end after 60 s, and the answer needs to be stored. */
 export const PROVIDER_CALL_DEADLINE_MS = 75_000
+/** Below the idle timeouts of common load balancers and NATs. */
+const KEEPALIVE_MS = 60_000
+const KEEPALIVE_TIMEOUT_MS = 20_000
 
 /** A running broker. */
 export interface BrokerClient {
@@ -24,14 +27,24 @@ export interface BrokerClient {
    * @throws CliError
    */
   call<Request, Response>(
-    method: UnaryMethod<Request, Response>,
+    method: RpcMethod<Request, Response>,
     request: Request,
     deadlineMs?: number,
   ): Promise<Response>
+  /**
+   * Opens a stream, which ends when the signal aborts.
+   *
+   * @throws CliError when it ends otherwise; with `EXIT.unavailable` if opening it again may help
+   */
+  watch<Request, Response>(
+    method: RpcMethod<Request, Response>,
+    request: Request,
+    signal: AbortSignal,
+  ): AsyncIterable<Response>
 }
 
-/** A unary method of a generated service. */
-export interface UnaryMethod<Request, Response> {
+/** A method of a generated service. */
+export interface RpcMethod<Request, Response> {
   readonly path: string
   readonly requestSerialize: (request: Request) => Buffer
   readonly responseDeserialize: (bytes: Buffer) => Response
@@ -64,10 +77,16 @@ async function withChannel<T>(
     {
       // What is not encrypted stays on this machine, whatever http_proxy says.
       'grpc.enable_http_proxy': encrypted ? 1 : 0,
+      // Finds out that a broker is gone which did not say so, while a stream is open.
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     },
   )
   try {
-    return await body({ call: (...args) => call(client, settings.address, token, ...args) })
+    return await body({
+      call: (...args) => call(client, settings.address, token, ...args),
+      watch: (...args) => watch(client, settings.address, token, ...args),
+    })
   } finally {
     client.close()
   }
@@ -77,12 +96,11 @@ function call<Request, Response>(
   client: Client,
   address: string,
   token: Secret | undefined,
-  method: UnaryMethod<Request, Response>,
+  method: RpcMethod<Request, Response>,
   request: Request,
   deadlineMs = CALL_DEADLINE_MS,
 ): Promise<Response> {
-  const metadata = new Metadata()
-  if (token !== undefined) metadata.set('authorization', `Bearer ${token.expose()}`)
+  const metadata = metadataFor(token)
   return new Promise((fulfil, reject) => {
     client.makeUnaryRequest(
       method.path,
@@ -97,6 +115,40 @@ function call<Request, Response>(
       },
     )
   })
+}
+
+async function* watch<Request, Response>(
+  client: Client,
+  address: string,
+  token: Secret | undefined,
+  method: RpcMethod<Request, Response>,
+  request: Request,
+  signal: AbortSignal,
+): AsyncGenerator<Response, void> {
+  if (signal.aborted) return
+  const stream = client.makeServerStreamRequest(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+    request,
+    metadataFor(token),
+  )
+  const cancel = () => stream.cancel()
+  signal.addEventListener('abort', cancel)
+  try {
+    yield* stream as AsyncIterable<Response>
+  } catch (error) {
+    if (!signal.aborted) throw cliErrorFrom(error as ServiceError, { address, deadlineMs: 0 })
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    cancel()
+  }
+}
+
+function metadataFor(token: Secret | undefined): Metadata {
+  const metadata = new Metadata()
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token.expose()}`)
+  return metadata
 }
 
 /** The token never crosses a network in clear: without TLS only this machine is spoken to. */

@@ -2,6 +2,7 @@ import {
   AdminServiceService,
   type ListConnectionsResponse,
   type Provider,
+  type ProviderHealth,
 } from '../gen/tokenbroker/v1/admin.ts'
 import { ConnectionState, type ConnectionStatus } from '../gen/tokenbroker/v1/token_broker.ts'
 import { type BrokerClient, withBroker } from './client.ts'
@@ -11,7 +12,7 @@ import type { StoredState } from './option-values.ts'
 import { note, plain, print, printJson, type Style, styleFor, table } from './output.ts'
 import { providerAccount, toneOf } from './status-view.ts'
 import { formatRelative } from './time.ts'
-import { enumName, statusToJson } from './to-json.ts'
+import { enumName, providerToJson, statusToJson } from './to-json.ts'
 
 export interface ListOptions {
   /** Empty = all. */
@@ -79,7 +80,7 @@ function connectionRow(status: ConnectionStatus, now: number, style: Style): str
 
 async function listProviders(broker: BrokerClient, options: ListOptions, io: Io): Promise<void> {
   const { providers } = await broker.call(AdminServiceService.listProviders, {})
-  if (options.json) return printJson(io, { providers })
+  if (options.json) return printJson(io, { providers: providers.map(providerToJson) })
   if (providers.length === 0)
     return note(io, 'No providers are configured, or none that this caller may see.')
   const style = styleFor(io.stdout, io.env)
@@ -110,16 +111,30 @@ function connectionCount(provider: Provider): string {
 }
 
 function health({ health }: Provider, now: number, style: Style): string {
-  if (health?.misconfiguredSince) {
-    return style('bad', `refuses our client since ${formatRelative(health.misconfiguredSince, now)}`)
+  const usual = style('good', health?.lastSuccessTime ? 'ok' : 'not called yet')
+  if (health === undefined) return usual
+  const { waiting, retryBudget } = health
+  const retries = retryBudget === 0 ? ', its retries held back' : ''
+  return `${troubleOf(health, now, style) ?? usual}${waiting > 0 ? `, ${waiting} waiting${retries}` : ''}`
+}
+
+/** The worst of what is wrong with a provider; what keeps all requests back comes first. */
+function troubleOf(health: ProviderHealth, now: number, style: Style): string | undefined {
+  const { misconfiguredSince, openSince, blockedUntil, holdingVerdictsSince, consecutiveFailures } = health
+  if (misconfiguredSince) {
+    return style('bad', `refuses our client since ${formatRelative(misconfiguredSince, now)}`)
   }
-  if (health?.blockedUntil && health.blockedUntil.getTime() > now) {
-    return style('warning', `asked to wait, goes on ${formatRelative(health.blockedUntil, now)}`)
+  if (openSince) return style('bad', `does not answer since ${formatRelative(openSince, now)}, is probed`)
+  if (blockedUntil && blockedUntil.getTime() > now) {
+    return style('warning', `asked to wait, goes on ${formatRelative(blockedUntil, now)}`)
   }
-  if (health && health.consecutiveFailures > 0) {
-    return style('warning', `${health.consecutiveFailures} failures in a row`)
+  if (holdingVerdictsSince) {
+    return style(
+      'bad',
+      `refuses too many grants to be believed since ${formatRelative(holdingVerdictsSince, now)}`,
+    )
   }
-  return style('good', health?.lastSuccessTime ? 'ok' : 'not called yet')
+  return consecutiveFailures > 0 ? style('warning', `${consecutiveFailures} failures in a row`) : undefined
 }
 
 function styled(headings: readonly string[], style: Style): string[] {

@@ -31,6 +31,11 @@ export function printJson(io: Io, document: unknown): void {
   print(io, JSON.stringify(document, undefined, 2))
 }
 
+/** Prints one of the JSON documents of a `--json` command that does not end by itself, on a line of its own. */
+export function printJsonLine(io: Io, document: unknown): void {
+  print(io, JSON.stringify(document))
+}
+
 /**
  * Makes foreign text safe for a terminal: control characters and those that reverse the direction of
  * writing become `?`, so that no account name can move the cursor or hide what stands beside it.

@@ -9,7 +9,6 @@ import { hashCallerToken } from '../config/caller-token.ts'
 import type { Config, Listener } from '../config/config.ts'
 import { readOrCreateOperatorToken } from '../config/operator-token.ts'
 import type { Http } from '../egress/http.ts'
-import { limitHttp } from '../egress/limit.ts'
 import { createHttp } from '../egress/undici-http.ts'
 import { createAdminServer } from '../http/admin-server.ts'
 import { createConsentServer } from '../http/consent-server.ts'
@@ -74,7 +73,7 @@ async function start(config: Config, log: Log, onStop: (close: Close) => void) {
   const { dataDir, rootKey } = config
   const data = await openSealedStore({ dataDir, rootKey, now: Date.now() })
   onStop(data.close)
-  const { store, keyring } = data
+  const { store, keyring, spool } = data
   const operatorToken = await readOrCreateOperatorToken(dataDir, randomBytes)
   const http = createHttp()
   onStop(http.close)
@@ -83,6 +82,7 @@ async function start(config: Config, log: Log, onStop: (close: Close) => void) {
     clients: [...config.providers.values()].map(provider => createClient(provider, http)),
     store,
     keyring,
+    spool,
     audit: createAudit({ write: store.recordReleases, now: clock.now, schedule: clock.schedule }),
     clock,
     random: systemRandom,
@@ -109,18 +109,18 @@ async function start(config: Config, log: Log, onStop: (close: Close) => void) {
   onStop(admin.close)
   onStop(consent.close)
   onStop(api.drain)
+  // Before anybody is served: the spool may hold the only refresh tokens that still work.
+  await broker.start()
   const grpcPorts = await api.listen(config.listen.grpc)
   const { port: httpPort } = await listening('http', config.listen.http, consent.listen)
   const { port: adminPort } = await listening('admin', config.listen.admin, admin.listen)
-  broker.start()
   api.setServing(true)
   return { broker, grpcPorts, httpPort, adminPort }
 }
 
 function createClient(provider: Provider, http: Http): OAuthClient {
-  const limited = limitHttp(http, provider.limits, systemClock)
-  const source = createDefinitionSource(provider, limited, systemClock.now)
-  return createOAuthClient(provider, source, limited, systemClock.now)
+  const source = createDefinitionSource(provider, http, systemClock.now)
+  return createOAuthClient(provider, source, http, systemClock.now)
 }
 
 async function listening(

@@ -1,5 +1,5 @@
-import type { Consent } from '../gen/tokenbroker/v1/admin.ts'
-import { ConsentState } from '../gen/tokenbroker/v1/admin.ts'
+import type { Consent, Provider } from '../gen/tokenbroker/v1/admin.ts'
+import { CircuitBreaker, ConsentState } from '../gen/tokenbroker/v1/admin.ts'
 import {
   type AccessToken,
   ConnectionState,
@@ -7,6 +7,7 @@ import {
   Expiry,
   Source,
   Verification_Result,
+  type WatchAccessTokensResponse,
 } from '../gen/tokenbroker/v1/token_broker.ts'
 
 /**
@@ -27,7 +28,18 @@ export function statusToJson(status: ConnectionStatus): object {
 
 /** The token with everything that is needed to use it. Secret. */
 export function accessTokenToJson(token: AccessToken): object {
-  return { ...token, expiry: enumName(Expiry, token.expiry), source: enumName(Source, token.source) }
+  return { ...token, ...enumNames(token) }
+}
+
+function enumNames({ expiry, source }: Pick<AccessToken, 'expiry' | 'source'>): object {
+  return { expiry: enumName(Expiry, expiry), source: enumName(Source, source) }
+}
+
+/** A state of a watched connection; the token without its secret. */
+export function tokenStateToJson({ connection, state }: WatchAccessTokensResponse): object {
+  if (state?.$case !== 'token') return { connection, error: state?.value }
+  const { accessToken: _secret, ...token } = state.value
+  return { connection, token: { ...token, ...enumNames(token) } }
 }
 
 /** A consent with its outcome so far. */
@@ -36,6 +48,15 @@ export function consentToJson(consent: Consent): object {
     ...consent,
     state: enumName(ConsentState, consent.state),
     status: consent.status && statusToJson(consent.status),
+  }
+}
+
+/** A configured provider and how it has been answering. */
+export function providerToJson(provider: Provider): object {
+  const { health } = provider
+  return {
+    ...provider,
+    health: health && { ...health, breaker: enumName(CircuitBreaker, health.breaker) },
   }
 }
 

@@ -50,7 +50,7 @@ export function readTokenAnswer(
   sentAt: number,
 ): TokenAnswer | undefined {
   const { answer } = definition
-  const payload = root === undefined ? readBody(body) : valueAt(readBody(body), root)
+  const payload = payloadOf(body, root)
   const accessToken = tokenAt(payload, answer.access_token)
   if (accessToken === undefined) return undefined
   return {
@@ -65,6 +65,19 @@ export function readTokenAnswer(
     attributes: attributesOf(payload, answer.attributes),
     sentAt,
   }
+}
+
+/** The refresh token of an answer that {@link readTokenAnswer} cannot use. */
+export function readRefreshToken(
+  { answer }: Definition,
+  body: Secret,
+  root: string | undefined,
+): Secret | undefined {
+  return tokenAt(payloadOf(body, root), answer.refresh_token)
+}
+
+function payloadOf(body: Secret, root: string | undefined): unknown {
+  return root === undefined ? readBody(body) : valueAt(readBody(body), root)
 }
 
 /** Reads what `yields` names; a fact that is absent or odd stays unknown. */

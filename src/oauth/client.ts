@@ -2,7 +2,7 @@ import { type Http, HttpError, type HttpResponse } from '../egress/http.ts'
 import type { Definition, Operation, OperationName } from '../providers/definition.ts'
 import type { Provider } from '../providers/provider.ts'
 import { Secret } from '../secret.ts'
-import { readTokenAnswer, readVerifiedFacts, type TokenAnswer, type VerifiedFacts } from './answer.ts'
+import { readRefreshToken, readTokenAnswer, readVerifiedFacts, type TokenAnswer, type VerifiedFacts } from './answer.ts'
 import { classify } from './classify.ts'
 import type { DefinitionSource } from './discovery.ts'
 import { type Failure, failed, type Result, success } from './failure.ts'
@@ -20,6 +20,8 @@ export interface OAuthClient {
   readonly written: Definition
   /** The complete definition; asks the issuer for what it promised, once. */
   definition(): Promise<Result<Definition>>
+  /** The client secret that the provider took last, else the first; absent for a client without one. */
+  secretInUse(): Secret | undefined
   /** Turns an authorization code into tokens (RFC 6749 section 4.1.3). */
   exchange(
     input: ConnectionValues & {
@@ -111,12 +113,14 @@ export function createOAuthClient(
       const request = buildRequest(definition, name, operation, standard, all)
       const presented = name === 'verify' ? present(definition, operation, request, values) : request
       const response = await http.send(presented, { ca: provider.ca })
-      const value = isSuccess(definition, operation, response)
-        ? read(definition, operation, response, sentAt)
-        : undefined
+      const succeeded = isSuccess(definition, operation, response)
+      const value = succeeded ? read(definition, operation, response, sentAt) : undefined
       if (value !== undefined) return success(value)
       const secrets = Object.values(all).filter(sent => sent instanceof Secret)
-      return failed(classify(definition, name, response, now(), secrets))
+      const failure = classify(definition, name, response, now(), secrets)
+      const root = operation.root ?? definition.root
+      const isSaved = succeeded && name === 'refresh'
+      return failed(isSaved ? { ...failure, refreshToken: readRefreshToken(definition, response.body, root) } : failure)
     } catch (error) {
       return failed(failureOf(error))
     }
@@ -129,6 +133,7 @@ export function createOAuthClient(
     provider,
     written: source.written,
     definition: source.get,
+    secretInUse: () => provider.clientSecrets[preferred],
     exchange: input =>
       run(
         'exchange',

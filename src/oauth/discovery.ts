@@ -92,8 +92,10 @@ class MetadataOutage extends Error {}
 
 function discoveryFailure(issuer: URL, error: unknown): Failure {
   const base = { outcomeUnknown: false, providerCode: '' }
-  if (error instanceof HttpError) return { ...base, class: 'not_sent', message: error.message }
-  if (error instanceof MetadataOutage) return { ...base, class: 'retry', message: error.message }
+  // Whatever the operation was, it was not sent.
+  if (error instanceof HttpError || error instanceof MetadataOutage) {
+    return { ...base, class: 'not_sent', message: error.message }
+  }
   const message = `the issuer ${issuer.host} has no usable metadata; check the issuer, or write its URLs into the definition`
   return { ...base, class: 'client', message }
 }

@@ -1,4 +1,5 @@
 import type { ErrorClass } from '../providers/definition.ts'
+import type { Secret } from '../secret.ts'
 
 /** Why an operation brought nothing, without any secret. */
 export interface Failure {
@@ -12,6 +13,8 @@ export interface Failure {
   readonly message: string
   /** How long the provider asks to wait. */
   readonly retryAfterMs?: number
+  /** The next refresh token, where a success carried one and no usable access token: the old one may be dead. */
+  readonly refreshToken?: Secret
 }
 
 /** The outcome of an operation. */

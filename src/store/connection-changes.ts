@@ -1,25 +1,25 @@
+import { attemptEnded, isBase, isGrant } from './attempt-changes.ts'
 import type {
-  AttemptStart,
   Base,
   ConnectionFacts,
   ConnectionRow,
+  GrantBase,
+  KeptRefreshToken,
+  KeptSibling,
   NewGrant,
   RefreshFailure,
   RefreshSuccess,
+  StoredError,
 } from './rows.ts'
 
-/** What every recorded outcome of an attempt ends, success or failure. */
-const attemptEnded = {
-  attemptId: undefined,
-  attemptStartedAt: undefined,
-  leaseOwner: undefined,
-  leaseUntil: undefined,
-} as const
+/** What an outcome that somebody knows ends beside the attempt. */
+const outcomeKnown = { outcomeUnknownSince: undefined, outcomeUnknownTries: 0 } as const
+
+const withoutSibling = { sealedSibling: undefined, siblingUntil: undefined } as const
 
 /** What every new set of tokens ends beside the attempt. */
 const failuresEnded = {
-  outcomeUnknownSince: undefined,
-  outcomeUnknownTries: 0,
+  ...outcomeKnown,
   suspect: false,
   failures: 0,
   failingSince: undefined,
@@ -52,21 +52,6 @@ export function grantedRow(
   }
 }
 
-/** The row after the intent to refresh; `undefined` if the base has moved or somebody else holds the lease. */
-export function attemptedRow(row: ConnectionRow, attempt: AttemptStart): ConnectionRow | undefined {
-  if (!isBase(row, attempt)) return undefined
-  if (isLeasedToOther(row, attempt)) return undefined
-  return {
-    ...row,
-    attemptId: attempt.attemptId,
-    attemptStartedAt: attempt.now,
-    outcomeUnknownSince: row.outcomeUnknownSince ?? attempt.now,
-    leaseEpoch: row.leaseEpoch + 1,
-    leaseOwner: attempt.leaseOwner,
-    leaseUntil: attempt.leaseUntil,
-  }
-}
-
 /**
  * The row after a successful refresh; `undefined` if the base has moved. Nobody asks for the lease: a late
  * success may carry the only refresh token that still works.
@@ -81,11 +66,13 @@ export function refreshedRow(
     ...row,
     ...attemptEnded,
     ...failuresEnded,
+    ...(isSiblingOver(row, outcome) ? withoutSibling : {}),
     state: 'ACTIVE',
     stateReason: '',
     stateSince: row.state === 'ACTIVE' ? row.stateSince : outcome.now,
     counter: row.counter + 1,
     version: outcome.version,
+    clientSecretFingerprint: outcome.clientSecretFingerprint,
     sealedAccessToken: outcome.sealedAccessToken,
     sealedRefreshToken: outcome.sealedRefreshToken ?? row.sealedRefreshToken,
     tokenType: outcome.tokenType,
@@ -113,15 +100,66 @@ export function failedRow(
   return {
     ...row,
     ...attemptEnded,
+    ...(outcome.siblingRefused ? withoutSibling : {}),
     state: outcome.state,
     stateReason: outcome.stateReason,
     stateSince: row.state === outcome.state ? row.stateSince : outcome.error.at,
     outcomeUnknownSince: outcome.outcomeUnknown ? row.outcomeUnknownSince : undefined,
     outcomeUnknownTries: outcome.outcomeUnknown ? row.outcomeUnknownTries + 1 : 0,
-    failures: row.failures + 1,
-    failingSince: row.failingSince ?? outcome.error.at,
-    lastError: outcome.error,
+    ...failureCounted(row, outcome.error),
     nextRefreshAt: outcome.nextRefreshAt,
+  }
+}
+
+/** The row with a new refresh token beside its old access token; `undefined` if the base has moved. */
+export function keptTokenRow(
+  row: ConnectionRow,
+  base: Base,
+  kept: KeptRefreshToken,
+): ConnectionRow | undefined {
+  if (!isBase(row, base)) return undefined
+  return {
+    ...row,
+    ...attemptEnded,
+    ...outcomeKnown,
+    ...failureCounted(row, kept.error),
+    counter: row.counter + 1,
+    sealedRefreshToken: kept.sealedRefreshToken,
+    suspect: true,
+    nextRefreshAt: kept.nextRefreshAt,
+  }
+}
+
+/** The row with a sibling of its refresh token; `undefined` if it is another grant's by now. */
+export function siblingRow(
+  row: ConnectionRow,
+  at: GrantBase,
+  { sealedRefreshToken, until, nextRefreshAt }: KeptSibling,
+): ConnectionRow | undefined {
+  const suspect = suspectRow(row, at, nextRefreshAt)
+  return suspect && { ...suspect, sealedSibling: sealedRefreshToken, siblingUntil: until }
+}
+
+/** The row as suspect; `undefined` if it is another grant's by now. */
+export function suspectRow(
+  row: ConnectionRow,
+  at: GrantBase,
+  nextRefreshAt: number,
+): ConnectionRow | undefined {
+  if (!isGrant(row, at)) return undefined
+  const next = Math.min(row.nextRefreshAt ?? nextRefreshAt, nextRefreshAt)
+  return { ...row, suspect: true, nextRefreshAt: next }
+}
+
+/** The row without anything to refresh with; `undefined` if the base has moved. */
+export function forgottenRow(row: ConnectionRow, base: Base): ConnectionRow | undefined {
+  if (!isBase(row, base)) return undefined
+  return {
+    ...row,
+    ...withoutSibling,
+    sealedRefreshToken: undefined,
+    refreshExpiresAt: undefined,
+    nextRefreshAt: undefined,
   }
 }
 
@@ -143,12 +181,12 @@ export function enrichedRow(
   }
 }
 
-function isBase(row: ConnectionRow, base: Base): boolean {
-  return row.id === base.id && row.grantEpoch === base.grantEpoch && row.counter === base.counter
+/** A sibling that was used stays where nothing came in the place of the refresh token that it is. */
+function isSiblingOver({ siblingUntil }: ConnectionRow, outcome: RefreshSuccess): boolean {
+  if (outcome.siblingUsed && outcome.sealedRefreshToken !== undefined) return true
+  return siblingUntil !== undefined && siblingUntil <= outcome.now
 }
 
-/** A lease ends at the very millisecond that it names. */
-function isLeasedToOther(row: ConnectionRow, { leaseOwner, now }: AttemptStart): boolean {
-  if (row.leaseOwner === undefined || row.leaseOwner === leaseOwner) return false
-  return row.leaseUntil !== undefined && row.leaseUntil > now
+function failureCounted({ failures, failingSince }: ConnectionRow, error: StoredError) {
+  return { failures: failures + 1, failingSince: failingSince ?? error.at, lastError: error }
 }

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
+import type { KeyRow } from './record-rows.ts'
 import type { RootKey } from './root-key.ts'
 import { RootKeyError } from './root-key.ts'
-import type { KeyRow } from './rows.ts'
 import { lengthPrefixed, type RandomBytes, type Seed } from './sealing.ts'
 
 /** The seeds of a store, unwrapped. */

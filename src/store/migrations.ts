@@ -2,6 +2,7 @@
  * version | release | what changed
  * --------|---------|-----------------------------------------------------------------
  *    1    | 0.1.0   | connections, revocations, consents, keys, releases
+ *    2    | 0.1.0   | connections: fingerprint of the client secret, due lists per provider; clock_mark
  *
  * The version is SQLite's `user_version`. A migration is never edited after its release: a change is a new
  * file and a new line here. `keys` keeps its columns in every version, because the root key is checked
@@ -9,10 +10,11 @@
  */
 import type { Database } from 'better-sqlite3'
 import { initialTables } from './migration-0001.ts'
+import { refreshProtocol } from './migration-0002.ts'
 import { StoreSetupError } from './setup-error.ts'
 
 /** SQL by version: the first entry leads from an empty database to version 1. */
-const migrations: readonly string[] = [initialTables]
+const migrations: readonly string[] = [initialTables, refreshProtocol]
 
 /** The version of the tables that this release reads and writes. */
 export const schemaVersion = migrations.length

@@ -3,6 +3,8 @@ import { lockDataDir } from './data-lock.ts'
 import type { Keyring } from './keyring.ts'
 import { loadRootKey, type RootKeySource } from './root-key-file.ts'
 import { checkRootKey, openKeyring } from './sealed-keyring.ts'
+import type { Spool } from './spool.ts'
+import { openSpoolFile, spoolPath } from './spool-file.ts'
 import { databasePath, inspectSqliteStore, openSqliteStore, type SqliteStore } from './sqlite.ts'
 
 export interface SealedStoreOptions {
@@ -13,25 +15,27 @@ export interface SealedStoreOptions {
   readonly now: number
 }
 
-/** A store, and what opens its secrets. */
+/** A store, what opens its secrets, and where tokens wait while it is down. */
 export interface SealedStore {
   readonly store: SqliteStore
   readonly keyring: Keyring
-  /** Closes the store, then gives the data directory to others. */
+  readonly spool: Spool
+  /** Closes spool and store, then gives the data directory to others. */
   close(): Promise<void>
 }
 
 /**
  * Opens the store of a data directory in the order that keeps a refused start harmless: the lock, the root
- * key, whether that key fits what is stored, and only then anything that writes to the database.
+ * key, whether that key fits what is stored, and only then anything that writes to the database or the spool.
  *
  * @throws DataLockedError, StoreSetupError, RootKeyError, StoreError
  */
 export async function openSealedStore(options: SealedStoreOptions): Promise<SealedStore> {
   const lock = lockDataDir(options.dataDir)
   try {
-    const { store, keyring } = await openLocked(options)
-    return { store, keyring, close: () => store.close().finally(lock.release) }
+    const { store, keyring, spool } = await openLocked(options)
+    const close = () => spool.close().finally(store.close).finally(lock.release)
+    return { store, keyring, spool, close }
   } catch (error) {
     lock.release()
     throw error
@@ -46,7 +50,8 @@ async function openLocked({ dataDir, rootKey: source, now }: SealedStoreOptions)
   checkRootKey(stored, rootKey)
   const store = await openSqliteStore({ path })
   try {
-    return { store, keyring: await openKeyring({ store, rootKey, now, random: randomBytes }) }
+    const keyring = await openKeyring({ store, rootKey, now, random: randomBytes })
+    return { store, keyring, spool: await openSpoolFile(spoolPath(dataDir)) }
   } catch (error) {
     await store.close()
     throw error

@@ -25,9 +25,11 @@ export interface ConnectionRow extends GrantFacts {
   /** Since when nobody knows whether the provider acted on an attempt. */
   readonly outcomeUnknownSince?: number
   readonly outcomeUnknownTries: number
-  /** A sibling that a concurrent refresh left; kept for a day and tried once. */
+  /** The refresh token of a late success whose base had moved; tried when the stored one is refused. */
   readonly sealedSibling?: Uint8Array
+  /** Until when the sibling is worth keeping. */
   readonly siblingUntil?: number
+  /** Whether the stored refresh token may be dead without anybody having been told; the next success ends it. */
   readonly suspect: boolean
   readonly leaseEpoch: number
   readonly leaseOwner?: string
@@ -53,6 +55,8 @@ export interface GrantFacts extends TokenFacts {
 export interface TokenFacts {
   /** Opaque random name of the access token. */
   readonly version: string
+  /** Keyed fingerprint of the client secret with which the tokens came; absent = unknown, or none was used. */
+  readonly clientSecretFingerprint?: string
   readonly sealedAccessToken: Uint8Array
   readonly sealedRefreshToken?: Uint8Array
   readonly tokenType: string
@@ -77,23 +81,25 @@ export interface StoredError {
   readonly at: number
 }
 
-export interface ConnectionQuery {
-  readonly provider?: string
-  readonly state?: StoredState
-  readonly after?: { readonly provider: string; readonly account: string }
-  readonly limit: number
+export interface AttemptAdoption {
+  readonly now: number
+  /** `all`: the caller knows that nobody else is at work; `expired`: those whose lease ends at `now` or before. */
+  readonly leases: 'all' | 'expired'
 }
 
-export interface ConnectionCount {
+export interface ConnectionName {
   readonly provider: string
-  readonly state: StoredState
-  readonly count: number
+  readonly account: string
+}
+
+/** One grant of a connection, whatever its tokens are by now. */
+export interface GrantBase {
+  readonly id: string
+  readonly grantEpoch: number
 }
 
 /** What a conditional write was based on. */
-export interface Base {
-  readonly id: string
-  readonly grantEpoch: number
+export interface Base extends GrantBase {
   readonly counter: number
 }
 
@@ -103,7 +109,7 @@ export interface NewGrant extends GrantFacts {
   readonly provider: string
   readonly account: string
   /** The row that this grant replaces; `null` = there is none. */
-  readonly expected: { readonly id: string; readonly grantEpoch: number } | null
+  readonly expected: GrantBase | null
   readonly connectTime: number
   readonly nextRefreshAt?: number
   readonly cancelRevocations: boolean
@@ -120,6 +126,28 @@ export interface RefreshSuccess extends TokenFacts {
   readonly now: number
   readonly nextRefreshAt?: number
   readonly grantExpiresAt?: number
+  /**
+   * Whether the sibling brought it, which is then cleared. `sealedRefreshToken` is needed with it, sealed anew
+   * from the sibling if the answer has none: without it the sibling stays. Default: false.
+   */
+  readonly siblingUsed?: boolean
+}
+
+/** An answer with a refresh token that works and no access token that does. */
+export interface KeptRefreshToken {
+  readonly sealedRefreshToken: Uint8Array
+  readonly now: number
+  readonly nextRefreshAt: number
+  readonly error: StoredError
+}
+
+/** The refresh token of a late success whose base had moved. */
+export interface KeptSibling {
+  /** Sealed for the column `sibling`. */
+  readonly sealedRefreshToken: Uint8Array
+  /** When it is no longer worth keeping. */
+  readonly until: number
+  readonly nextRefreshAt: number
 }
 
 export interface RefreshFailure {
@@ -129,6 +157,8 @@ export interface RefreshFailure {
   readonly stateReason: string
   /** Whether the provider may have acted: the unknown outcome then stays recorded. */
   readonly outcomeUnknown: boolean
+  /** Whether the sibling was refused, too, and is of no use any more; it is then cleared. Default: false. */
+  readonly siblingRefused?: boolean
   readonly nextRefreshAt?: number
 }
 
@@ -162,6 +192,8 @@ export interface RevocationRow {
   readonly nextTryAt: number
   readonly tries: number
 }
+
+export type RevocationTokens = Pick<RevocationRow, 'sealedAccessToken' | 'sealedRefreshToken'>
 
 export type ConsentState = 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'
 
@@ -208,38 +240,4 @@ export interface ConsentOutcome {
   readonly errorReason?: string
   readonly errorMessage?: string
   readonly errorProviderCode?: string
-}
-
-/** One seed of the keyset, wrapped by the root key. */
-export interface KeyRow {
-  /** 8 bytes as lower-case hex. */
-  readonly kid: string
-  /** `seal` keys seal records; the one `fingerprint` key names tokens and is never rotated. */
-  readonly purpose: 'seal' | 'fingerprint'
-  readonly wrappedSeed: Uint8Array
-  /** Fingerprint of the root key that wraps it. */
-  readonly rootFingerprint: string
-  readonly state: 'pending' | 'primary' | 'active' | 'retired'
-  readonly createdAt: number
-}
-
-/** One hand-out of an access token to a caller. */
-export interface Release {
-  readonly caller: string
-  readonly authentication: string
-  readonly connectionId: string
-  readonly provider: string
-  readonly account: string
-  readonly version: string
-  /** Keyed fingerprint of the access token. */
-  readonly fingerprint: string
-  readonly at: number
-  /** How many hand-outs this entry stands for, at least 1. */
-  readonly count: number
-}
-
-/** All hand-outs of one version to one caller. */
-export interface ReleaseRow extends Omit<Release, 'at'> {
-  readonly firstAt: number
-  readonly lastAt: number
 }

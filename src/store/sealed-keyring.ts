@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { type Keyring, UnreadableError } from './keyring.ts'
 import { createSeed, type Keyset, openKeyset, type StoredKeyset, wrapSeed } from './keyset.ts'
+import type { KeyRow } from './record-rows.ts'
 import type { RootKey } from './root-key.ts'
-import type { KeyRow } from './rows.ts'
 import { openValue, type RandomBytes, sealValue, splitSealed } from './sealing.ts'
 import type { Store } from './store.ts'
 

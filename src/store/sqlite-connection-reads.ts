@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { checkLimit } from './page-limit.ts'
-import type { ConnectionCount, ConnectionQuery } from './rows.ts'
+import type { ConnectionCount, ConnectionQuery } from './queries.ts'
 import type { SqlRecord, SqlValue } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -10,19 +10,14 @@ const { rowFromRecord } = codecs.connections
 
 type ConnectionReads = Pick<
   Store,
-  | 'findConnection'
-  | 'listConnections'
-  | 'countConnections'
-  | 'listDueConnections'
-  | 'listInterruptedAttempts'
-  | 'listSharedConnections'
+  'findConnection' | 'listConnections' | 'countConnections' | 'listDueConnections' | 'listSharedConnections'
 >
 
 /** The reading half of the table of connections. */
 export function createConnectionReads(database: Database, { read }: Transactions): ConnectionReads {
   const find = select(database, 'WHERE provider = ? AND account = ?')
-  const due = select(database, 'WHERE next_refresh_at <= ? ORDER BY next_refresh_at, id LIMIT ?')
-  const interrupted = select(database, 'WHERE attempt_id IS NOT NULL ORDER BY attempt_started_at, id LIMIT ?')
+  const due = selectDue(database, 'IS NULL')
+  const dueUnknown = selectDue(database, 'IS NOT NULL')
   const shared = select(
     database,
     "WHERE provider = ? AND provider_account_id = ? AND provider_account_id <> '' ORDER BY account",
@@ -34,8 +29,11 @@ export function createConnectionReads(database: Database, { read }: Transactions
     findConnection: (provider, account) => read(() => find.all(provider, account).map(rowFromRecord)[0]),
     listConnections: query => read(() => list(database, query)),
     countConnections: () => read(() => counts.all()),
-    listDueConnections: (before, limit) => read(() => due.all(before, checkLimit(limit)).map(rowFromRecord)),
-    listInterruptedAttempts: limit => read(() => interrupted.all(checkLimit(limit)).map(rowFromRecord)),
+    listDueConnections: ({ provider, before, limit, outcomeUnknown }) =>
+      read(() => {
+        const rows = outcomeUnknown ? dueUnknown : due
+        return rows.all(provider, before, checkLimit(limit)).map(rowFromRecord)
+      }),
     listSharedConnections: (provider, providerAccountId) =>
       read(() => shared.all(provider, providerAccountId).map(rowFromRecord)),
   }
@@ -55,6 +53,15 @@ function list(database: Database, { provider, state, after, limit }: ConnectionQ
     `WHERE ${filters.join(' AND ')} ORDER BY provider, account LIMIT @limit`,
   )
   return page.all({ provider, state, ...position, limit: checkLimit(limit) }).map(rowFromRecord)
+}
+
+/** The test stands in the text, because only that selects the partial index. */
+function selectDue(database: Database, outcomeUnknownSince: 'IS NULL' | 'IS NOT NULL') {
+  return select(
+    database,
+    `WHERE provider = ? AND next_refresh_at <= ? AND outcome_unknown_since ${outcomeUnknownSince}
+     ORDER BY next_refresh_at, id LIMIT ?`,
+  )
 }
 
 function select<Parameters extends unknown[] = SqlValue[]>(database: Database, rest: string) {

@@ -1,6 +1,16 @@
 import type { Database } from 'better-sqlite3'
-import { attemptedRow, enrichedRow, failedRow, grantedRow, refreshedRow } from './connection-changes.ts'
-import type { ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
+import { adoptedRow, attemptedRow, extendedRow } from './attempt-changes.ts'
+import {
+  enrichedRow,
+  failedRow,
+  forgottenRow,
+  grantedRow,
+  keptTokenRow,
+  refreshedRow,
+  siblingRow,
+  suspectRow,
+} from './connection-changes.ts'
+import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -12,8 +22,14 @@ type ConnectionWrites = Pick<
   Store,
   | 'saveGrant'
   | 'beginAttempt'
+  | 'extendLease'
+  | 'adoptAttempts'
   | 'commitRefresh'
   | 'failRefresh'
+  | 'keepRefreshToken'
+  | 'keepSibling'
+  | 'markSuspect'
+  | 'forgetRefreshToken'
   | 'enrichConnection'
   | 'touchConnections'
   | 'removeConnection'
@@ -21,7 +37,7 @@ type ConnectionWrites = Pick<
 
 /**
  * The writing half of the table of connections. What a change means is decided by the pure functions of
- * `connection-changes.ts`, on a row that was read in the same immediate transaction.
+ * `connection-changes.ts` and `attempt-changes.ts`, on a row that was read in the same immediate transaction.
  */
 export function createConnectionWrites(database: Database, { write, erase }: Transactions): ConnectionWrites {
   const table = prepareStatements(database)
@@ -33,6 +49,13 @@ export function createConnectionWrites(database: Database, { write, erase }: Tra
     const record = table.findById.get(id)
     const row = record && changed(rowFromRecord(record))
     return row && stored(table.update.get(recordFromRow(row)))
+  }
+
+  function adoptAttempts(adoption: AttemptAdoption): number {
+    const rows = table.findAttempted.all().map(record => adoptedRow(rowFromRecord(record), adoption))
+    const adopted = rows.filter(row => row !== undefined)
+    for (const row of adopted) table.update.get(recordFromRow(row))
+    return adopted.length
   }
 
   function saveGrant(grant: NewGrant): ConnectionRow | undefined {
@@ -54,8 +77,15 @@ export function createConnectionWrites(database: Database, { write, erase }: Tra
   return {
     saveGrant: grant => erase(() => saveGrant(grant)),
     beginAttempt: attempt => write(() => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined),
+    extendLease: (base, attemptId, leaseUntil) =>
+      write(() => change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined),
+    adoptAttempts: adoption => write(() => adoptAttempts(adoption)),
     commitRefresh: (base, outcome) => write(() => change(base.id, row => refreshedRow(row, base, outcome))),
     failRefresh: (base, outcome) => write(() => change(base.id, row => failedRow(row, base, outcome))),
+    keepRefreshToken: (base, kept) => write(() => change(base.id, row => keptTokenRow(row, base, kept))),
+    keepSibling: (at, sibling) => write(() => change(at.id, row => siblingRow(row, at, sibling))),
+    markSuspect: (at, nextRefreshAt) => write(() => change(at.id, row => suspectRow(row, at, nextRefreshAt))),
+    forgetRefreshToken: base => erase(() => change(base.id, row => forgottenRow(row, base))),
     enrichConnection: (base, facts) => write(() => change(base.id, row => enrichedRow(row, base, facts))),
     touchConnections: uses =>
       write(() => {
@@ -74,6 +104,9 @@ function prepareStatements(database: Database) {
     findById: database.prepare<[string], SqlRecord>(`SELECT ${columns} FROM connections WHERE id = ?`),
     findByName: database.prepare<[string, string], SqlRecord>(
       `SELECT ${columns} FROM connections WHERE provider = ? AND account = ?`,
+    ),
+    findAttempted: database.prepare<[], SqlRecord>(
+      `SELECT ${columns} FROM connections WHERE attempt_id IS NOT NULL ORDER BY attempt_started_at, id`,
     ),
     insert: database.prepare<[SqlRecord], SqlRecord>(
       `${insertSql('connections', columnNames)} RETURNING ${columns}`,

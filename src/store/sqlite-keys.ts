@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import type { KeyRow } from './rows.ts'
+import type { KeyRow } from './record-rows.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'

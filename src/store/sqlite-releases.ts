@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { checkLimit } from './page-limit.ts'
-import type { Release } from './rows.ts'
+import type { Release } from './record-rows.ts'
 import type { SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'

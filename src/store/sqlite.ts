@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StoredKeyset } from './keyset.ts'
 import { migrate, readSchemaVersion, refuseNewerSchema } from './migrations.ts'
+import { createClockMark } from './sqlite-clock.ts'
 import { createConnectionReads } from './sqlite-connection-reads.ts'
 import { createConnectionWrites } from './sqlite-connection-writes.ts'
 import { createConsents } from './sqlite-consents.ts'
@@ -51,6 +52,9 @@ export async function openSqliteStore({ path, pause }: SqliteOptions): Promise<S
       ...createConsents(database, transactions),
       ...createKeys(database, transactions),
       ...createReleases(database, transactions),
+      ...createClockMark(database, transactions),
+      // Nobody else writes to this file.
+      onForeignChange: () => () => {},
       close: transactions.close,
       sqliteVersion: sqliteVersion(database),
       schemaVersion: readSchemaVersion(database),

@@ -1,20 +1,23 @@
+import type { ConnectionCount, ConnectionQuery, DueQuery } from './queries.ts'
+import type { KeyRow, Release, ReleaseRow } from './record-rows.ts'
 import type {
+  AttemptAdoption,
   AttemptStart,
   Base,
-  ConnectionCount,
   ConnectionFacts,
-  ConnectionQuery,
+  ConnectionName,
   ConnectionRow,
   ConsentOutcome,
   ConsentRow,
   ConsentStart,
-  KeyRow,
+  GrantBase,
+  KeptRefreshToken,
+  KeptSibling,
   NewGrant,
   RefreshFailure,
   RefreshSuccess,
-  Release,
-  ReleaseRow,
   RevocationRow,
+  RevocationTokens,
 } from './rows.ts'
 
 /**
@@ -40,10 +43,11 @@ export interface Store {
   listConnections(query: ConnectionQuery): Promise<ConnectionRow[]>
   /** Per provider: how many connections, and how many in each stored state. */
   countConnections(): Promise<ConnectionCount[]>
-  /** Connections with `nextRefreshAt <= before`, the most overdue first. */
-  listDueConnections(before: number, limit: number): Promise<ConnectionRow[]>
-  /** Connections that began an attempt whose outcome was never recorded, the oldest first. */
-  listInterruptedAttempts(limit: number): Promise<ConnectionRow[]>
+  /**
+   * Connections of one provider with `nextRefreshAt <= before`, the most overdue first; those that are being
+   * refreshed, too. The cost is that of the answer, however many connections are stored.
+   */
+  listDueConnections(query: DueQuery): Promise<ConnectionRow[]>
   /**
    * All connections with that provider account, ordered by account: those that a revocation there would end.
    * An empty `providerAccountId` is unknown, and nothing is known to share it.
@@ -68,13 +72,55 @@ export interface Store {
    */
   beginAttempt(attempt: AttemptStart): Promise<boolean>
   /**
+   * Prolongs the lease of an attempt, also one that is over if nobody else has taken it.
+   *
+   * @returns whether the attempt is still the current one of that base
+   */
+  extendLease(base: Base, attemptId: string, leaseUntil: number): Promise<boolean>
+  /**
+   * Ends attempts that nobody holds any more, with their leases: their outcome stays unknown, and they are due
+   * at once.
+   *
+   * @returns how many
+   */
+  adoptAttempts(adoption: AttemptAdoption): Promise<number>
+  /**
    * Records the tokens of a successful refresh if `base` is still stored, whoever holds the lease. What the
    * answer lacks stays: the refresh token (RFC 6749 section 6), its expiry, the end of the grant, scopes, an
-   * empty account; attributes are merged. The access token's own expiry is never carried over.
+   * empty account; attributes are merged. The access token's own expiry is never carried over. A sibling that
+   * brought the tokens goes, and one whose day is over.
    *
    * @returns the stored row, or `undefined` if the base has moved or the connection is gone
    */
   commitRefresh(base: Base, outcome: RefreshSuccess): Promise<ConnectionRow | undefined>
+  /**
+   * Replaces the refresh token alone if `base` is still stored, whoever holds the lease: the answer had no
+   * access token that can be used. Raises the counter, ends the attempt, knows its outcome, counts a failure
+   * and makes the connection suspect; the access token and its version stay.
+   *
+   * @returns the stored row, or `undefined` if the base has moved or the connection is gone
+   */
+  keepRefreshToken(base: Base, kept: KeptRefreshToken): Promise<ConnectionRow | undefined>
+  /**
+   * Keeps the refresh token of a late success whose base has moved beside the stored one, in the place of an
+   * older sibling; makes the connection suspect, and due at the given time unless it is due earlier.
+   *
+   * @returns the stored row, or `undefined` if that grant is gone
+   */
+  keepSibling(at: GrantBase, sibling: KeptSibling): Promise<ConnectionRow | undefined>
+  /**
+   * Makes the connection suspect, and due at the given time unless it is due earlier.
+   *
+   * @returns the stored row, or `undefined` if that grant is gone
+   */
+  markSuspect(at: GrantBase, nextRefreshAt: number): Promise<ConnectionRow | undefined>
+  /**
+   * Removes the refresh token, its expiry and a sibling, ciphertext included; the connection is not due any
+   * more. Everything else stays, the counter and an attempt too.
+   *
+   * @returns the stored row, or `undefined` if the base has moved or the connection is gone
+   */
+  forgetRefreshToken(base: Base): Promise<ConnectionRow | undefined>
   /**
    * Records a failed attempt if `base` is still stored and the attempt is still the current one. The counter
    * stays: the tokens are the same.
@@ -100,6 +146,10 @@ export interface Store {
     account: string,
     revocation?: RevocationRow,
   ): Promise<ConnectionRow | undefined>
+  /** Files a revocation of tokens that no connection holds. */
+  addRevocation(revocation: RevocationRow): Promise<void>
+  /** Replaces tokens of a revocation, ciphertext included; what is absent stays. An unknown id is ignored. */
+  replaceRevocationTokens(id: string, tokens: RevocationTokens): Promise<void>
   /** Revocations with `nextTryAt <= before`, the most overdue first. */
   listDueRevocations(before: number, limit: number): Promise<RevocationRow[]>
   /** Sets when a revocation is tried again. An unknown id is ignored. */
@@ -138,6 +188,19 @@ export interface Store {
   recordReleases(releases: readonly Release[]): Promise<void>
   /** The releases of one access token version, or all if absent; the newest first. */
   listReleases(query: { readonly version?: string; readonly limit: number }): Promise<ReleaseRow[]>
+
+  /** The highest wall time that was ever noted; absent = none was. */
+  clockMark(): Promise<number | undefined>
+  /** Notes the wall time; an earlier one than is noted changes nothing. */
+  raiseClockMark(now: number): Promise<void>
+
+  /**
+   * Tells which connections other processes have created, changed or removed, soon after they did; nothing of
+   * last uses, and of attempts only their outcome. A store with one writer never calls.
+   *
+   * @returns ends it
+   */
+  onForeignChange(listener: (name: ConnectionName) => void): () => void
 
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
-import type { ConnectionRow, ConsentRow, KeyRow, ReleaseRow, RevocationRow } from './rows.ts'
+import type { KeyRow, ReleaseRow } from './record-rows.ts'
+import type { ConnectionRow, ConsentRow, RevocationRow } from './rows.ts'
 import { type Columns, createCodec } from './sqlite-codec.ts'
 
 const connectionColumns: Columns<ConnectionRow> = {
@@ -13,6 +14,7 @@ const connectionColumns: Columns<ConnectionRow> = {
   connectTime: 'plain',
   tokenOrigin: 'plain',
   clientFingerprint: 'plain',
+  clientSecretFingerprint: 'plain',
   requestedScopes: 'json',
   grantedScopes: 'json',
   variables: 'json',

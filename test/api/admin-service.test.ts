@@ -4,6 +4,7 @@ import type { Broker, Consent, ConsentLinkRequest, ImportRequest } from '../../s
 import { BrokerError } from '../../src/broker/errors.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import {
+  CircuitBreaker,
   ConsentState,
   type CreateConsentLinkRequest,
   ImportCheck,
@@ -258,6 +259,11 @@ describe('ListProviders', () => {
         lastFailureTime: new Date(NOW),
         misconfiguredSince: undefined,
         blockedUntil: undefined,
+        waiting: 4,
+        breaker: CircuitBreaker.OPEN,
+        openSince: new Date(NOW - 2),
+        retryBudget: 17,
+        holdingVerdictsSince: new Date(NOW - 3),
       },
     })
   })

@@ -75,13 +75,16 @@ const PER_CONNECTION = [
   'CreateConsentLink',
   'ImportConnection',
 ]
-const NOT_YET = ['WatchAccessTokens', 'CompleteConsent', 'WatchConnections']
+const NOT_YET = ['CompleteConsent']
 const ACME = { provider: 'pinterest', account: 'acme' }
 
-function firstOf(stream: NodeJS.EventEmitter): Promise<unknown> {
+function firstOf(stream: NodeJS.EventEmitter & { cancel(): void }): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    stream.once('data', resolve)
-    stream.once('error', reject)
+    stream.on('error', reject)
+    stream.once('data', message => {
+      resolve(message)
+      stream.cancel()
+    })
   })
 }
 

@@ -108,7 +108,17 @@ function providerSummary(provider: string): ProviderSummary {
     hasStaticToken: true,
     connectionCount: 3,
     reauthRequiredCount: 1,
-    health: { inFlight: 1, consecutiveFailures: 2, lastSuccessAt: NOW - 1, lastFailureAt: NOW },
+    health: {
+      inFlight: 1,
+      waiting: 4,
+      consecutiveFailures: 2,
+      lastSuccessAt: NOW - 1,
+      lastFailureAt: NOW,
+      breaker: 'open',
+      openSince: NOW - 2,
+      retryBudget: 17,
+      holdingVerdictsSince: NOW - 3,
+    },
   }
 }
 
@@ -125,6 +135,13 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
     getAccessToken: async ({ provider }) => {
       requireProvider(provider)
       return TOKEN
+    },
+    async *watchAccessTokens({ connections, authorize, signal }) {
+      for (const connection of connections) {
+        authorize(connection)
+        yield { connection, token: TOKEN }
+      }
+      await aborted(signal)
     },
     getStatus: async ({ provider, account }) => {
       requireProvider(provider)
@@ -169,6 +186,13 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
       )
       return { connections: listed.slice(0, pageSize), nextPageToken: listed.length > pageSize ? 'more' : '' }
     },
+    async *watchConnections({ provider, visible, signal }) {
+      const matching = CONNECTIONS.filter(
+        status => (provider === undefined || status.provider === provider) && visible(status),
+      )
+      yield* matching
+      await aborted(signal)
+    },
     listProviders: async () => PROVIDERS.map(providerSummary),
     hasProvider: provider => PROVIDERS.includes(provider),
     consent: {
@@ -178,10 +202,18 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
       isRedirectPath: () => false,
     },
     unreadiness: () => [],
-    start() {},
+    start: async () => {},
     stop: async () => {},
     ...overrides,
   }
+}
+
+/** Resolves when a watch is over. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 function requireProvider(provider: string): void {

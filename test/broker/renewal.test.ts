@@ -44,8 +44,8 @@ describe('renewal', () => {
     const attempt = { id, grantEpoch, counter, attemptId: 'lost', now: clock.now() }
     await store.beginAttempt({ ...attempt, leaseOwner: 'local', leaseUntil: clock.now() })
     const restarted = boot()
-    expect((await restarted.getStatus({ ...name, verify: false })).outcomeUnknownSince).toBeDefined()
-    restarted.start()
+    expect((await store.findConnection('acme', ''))?.outcomeUnknownSince).toBe(clock.now())
+    await restarted.start()
     await clock.advance(1)
     expect((await restarted.getStatus({ ...name, verify: false })).outcomeUnknownSince).toBeUndefined()
     expect(server.current()).toBe('rt-2')

@@ -10,6 +10,7 @@ import { Secret } from '../../src/secret.ts'
 import { inMemory, openSqliteStore } from '../../src/store/sqlite.ts'
 import { createFakeClock } from './fake-clock.ts'
 import { fakeKeyring } from './fake-keyring.ts'
+import { createMemorySpool } from '../store/memory-spool.ts'
 import { createScriptedServer } from './scripted-server.ts'
 
 const definition = {
@@ -36,6 +37,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const clock = createFakeClock()
   const server = createScriptedServer()
   const store = await openSqliteStore({ path: inMemory })
+  const spool = createMemorySpool()
   const releases: TokenRelease[] = []
   const audit: Audit = {
     flush: async () => {},
@@ -65,6 +67,7 @@ export async function createWorld(options: WorldOptions = {}) {
       }),
       store,
       keyring: fakeKeyring,
+      spool,
       audit,
       clock,
       random: createCountingRandom(options.fraction ?? 0),
@@ -74,7 +77,7 @@ export async function createWorld(options: WorldOptions = {}) {
   }
 
   const broker = boot()
-  return { broker, boot, clock, server, store, releases, audit, ...conversation(broker) }
+  return { broker, boot, clock, server, store, spool, releases, audit, ...conversation(broker) }
 }
 
 let sequence = 0

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
   Server,
@@ -35,12 +36,19 @@ type Methods = Pick<
   | 'listConnections'
   | 'listProviders'
 >
+type Streams = Pick<TokenBrokerServiceServer & AdminServiceServer, 'watchAccessTokens' | 'watchConnections'>
 /** What the broker answers; throw {@link refusal} to fail. Methods that are left out are UNIMPLEMENTED. */
 export type Answers = {
   [Name in keyof Methods]?: Methods[Name] extends handleUnaryCall<infer Request, infer Response>
     ? (request: Request) => Response | Promise<Response>
     : never
+} & {
+  [Name in keyof Streams]?: Streams[Name] extends handleServerStreamingCall<infer Request, infer Response>
+    ? (request: Request) => AsyncIterable<Response>
+    : never
 }
+
+type Service = Readonly<Record<string, { readonly responseStream: boolean }>>
 
 /** A gRPC server that answers as a test says, and knows its callers by one token. */
 export interface FakeBroker {
@@ -60,10 +68,15 @@ export async function startFakeBroker(
   const { file, token } = writeToken()
   const server = new Server()
   const calls: string[] = []
-  const implement = (names: readonly string[]): UntypedServiceImplementation =>
-    Object.fromEntries(names.map(name => [name, handler(name, answers, token, calls)]))
-  server.addService(TokenBrokerServiceService, implement(Object.keys(TokenBrokerServiceService)))
-  server.addService(AdminServiceService, implement(Object.keys(AdminServiceService)))
+  const implement = (service: Service): UntypedServiceImplementation =>
+    Object.fromEntries(
+      Object.entries(service).map(([name, { responseStream }]) => {
+        const create = responseStream ? streamHandler : handler
+        return [name, create(name, answers, token, calls)]
+      }),
+    )
+  server.addService(TokenBrokerServiceService, implement(TokenBrokerServiceService))
+  server.addService(AdminServiceService, implement(AdminServiceService))
   new HealthImplementation({ '': 'SERVING', drained: 'NOT_SERVING' }).addToServer(server)
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error ? reject(error) : resolve(port)))
@@ -89,15 +102,38 @@ function handler(
   return async (call, callback) => {
     calls.push(name)
     try {
-      if (call.metadata.get('authorization')[0] !== `Bearer ${token}`) {
-        throw refusal(status.UNAUTHENTICATED, 'CALLER_UNAUTHENTICATED', 'this token is not known')
-      }
+      admit(call.metadata, token)
       if (answer === undefined) throw { code: status.UNIMPLEMENTED, details: `${name} is not there` }
       callback(null, await answer(call.request))
     } catch (error) {
       callback(error as ServiceError)
     }
   }
+}
+
+function streamHandler(
+  name: string,
+  answers: Answers,
+  token: string,
+  calls: string[],
+): handleServerStreamingCall<unknown, unknown> {
+  const answer = answers[name as keyof Answers] as ((request: unknown) => AsyncIterable<unknown>) | undefined
+  return async call => {
+    calls.push(name)
+    try {
+      admit(call.metadata, token)
+      if (answer === undefined) throw { code: status.UNIMPLEMENTED, details: `${name} is not there` }
+      for await (const message of answer(call.request)) call.write(message)
+      call.end()
+    } catch (error) {
+      call.emit('error', error)
+    }
+  }
+}
+
+function admit(metadata: Metadata, token: string): void {
+  if (metadata.get('authorization')[0] === `Bearer ${token}`) return
+  throw refusal(status.UNAUTHENTICATED, 'CALLER_UNAUTHENTICATED', 'this token is not known')
 }
 
 /** What an error carries beside its sentence. */

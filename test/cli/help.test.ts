@@ -16,6 +16,7 @@ const COMMANDS = [
   ['refresh'],
   ['disconnect'],
   ['import'],
+  ['watch'],
   ['health'],
   ['config', 'check'],
   ['callers', 'create'],

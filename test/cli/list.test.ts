@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  CircuitBreaker,
   type ListConnectionsRequest,
   ListConnectionsResponse,
   ListProvidersResponse,
@@ -120,6 +121,25 @@ describe('list --providers', () => {
       },
       { provider: 'c', definition: 'c', environment: 'test', health: { blockedUntil: minutesFromNow(9) } },
       { provider: 'd', definition: 'd', environment: 'test', health: { blockedUntil: minutesFromNow(-9) } },
+      {
+        provider: 'e',
+        definition: 'e',
+        environment: 'test',
+        health: { breaker: CircuitBreaker.OPEN, openSince: minutesFromNow(-4), consecutiveFailures: 5 },
+      },
+      {
+        provider: 'f',
+        definition: 'f',
+        environment: 'test',
+        health: { holdingVerdictsSince: minutesFromNow(-2), retryBudget: 20 },
+      },
+      {
+        provider: 'g',
+        definition: 'g',
+        environment: 'test',
+        health: { lastSuccessTime: minutesFromNow(-1), waiting: 7, retryBudget: 3 },
+      },
+      { provider: 'h', definition: 'h', environment: 'test', health: { waiting: 7, retryBudget: 0 } },
     ],
   })
 
@@ -133,10 +153,16 @@ describe('list --providers', () => {
     expect(rows[3]).toContain('refuses our client since 9 min ago')
     expect(rows[4]).toContain('asked to wait, goes on in 9 min')
     expect(rows[5]).toContain('not called yet')
+    expect(rows[6]).toContain('does not answer since 4 min ago, is probed')
+    expect(rows[7]).toContain('refuses too many grants to be believed since 2 min ago')
+    expect(rows[8]).toMatch(/ ok, 7 waiting +-$/)
+    expect(rows[9]).toContain('not called yet, 7 waiting, its retries held back')
   })
 
   it('with --json prints the messages', async () => {
     const { stdout } = await run(['--providers', '--json'], { listProviders: () => providers })
-    expect(JSON.parse(stdout).providers).toHaveLength(5)
+    const printed = JSON.parse(stdout).providers
+    expect(printed).toHaveLength(9)
+    expect(printed[5].health).toMatchObject({ breaker: 'OPEN', openSince: minutesFromNow(-4).toISOString() })
   })
 })

@@ -61,6 +61,6 @@ describe('definition()', () => {
     ['by a limit', () => ({ status: 429 })],
   ])('does not blame the configuration for an issuer that is down %s', async (_, answer) => {
     const found = client({ issuer: 'https://as.example' }, answer)
-    expect(await found.definition()).toMatchObject({ ok: false, failure: { class: 'retry' } })
+    expect(await found.definition()).toMatchObject({ ok: false, failure: { class: 'not_sent' } })
   })
 })

@@ -129,40 +129,6 @@ export function connectionContract(open: OpenStore): void {
     })
   })
 
-  describe('listDueConnections()', () => {
-    it('has what is due to the millisecond, the most overdue first', async () => {
-      const store = await open()
-      await connect(store, { id: 'late', account: '1', nextRefreshAt: t0 + 1 })
-      await connect(store, { id: 'now', account: '2', nextRefreshAt: t0 })
-      await connect(store, { id: 'overdue', account: '3', nextRefreshAt: t0 - 1 })
-      await connect(store, { id: 'never', account: '4', nextRefreshAt: undefined })
-      const due = async (limit: number) => (await store.listDueConnections(t0, limit)).map(({ id }) => id)
-      expect(await due(10)).toEqual(['overdue', 'now'])
-      expect(await due(1)).toEqual(['overdue'])
-      await expect(due(0)).rejects.toThrow('limit')
-    })
-  })
-
-  describe('listInterruptedAttempts()', () => {
-    it('has attempts without an outcome, the oldest first', async () => {
-      const store = await open()
-      const rows = []
-      for (const id of ['younger', 'older', 'ended', 'idle'])
-        rows.push(await connect(store, { id, account: id }))
-      for (const row of rows.slice(0, 3)) {
-        const now = row.id === 'older' ? t0 + 1 : t0 + 2
-        await store.beginAttempt(sampleAttempt(row, { now, attemptId: `a ${row.id}` }))
-        if (row.id !== 'ended') continue
-        await store.failRefresh(baseOf(row), sampleFailure({ attemptId: 'a ended', outcomeUnknown: true }))
-      }
-      const interrupted = async (limit: number) =>
-        (await store.listInterruptedAttempts(limit)).map(({ id }) => id)
-      expect(await interrupted(10)).toEqual(['older', 'younger'])
-      expect(await interrupted(1)).toEqual(['older'])
-      await expect(interrupted(-1)).rejects.toThrow('limit')
-    })
-  })
-
   describe('listSharedConnections()', () => {
     it('has all connections of the provider account, ordered by account', async () => {
       const store = await open()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { KeyRow } from '../../src/store/rows.ts'
+import type { KeyRow } from '../../src/store/record-rows.ts'
 import type { OpenStore } from './contract.ts'
 import { bytes, connect, sampleConsent, sampleRelease, sampleRevocation, sampleStart, t0 } from './samples.ts'
 
@@ -15,7 +15,7 @@ function sampleKey(changes: Partial<KeyRow> = {}): KeyRow {
   }
 }
 
-/** The keyset and the releases. */
+/** The keyset, the releases and the clock mark. */
 export function recordContract(open: OpenStore): void {
   describe('insertKey()', () => {
     it('keeps keys, the oldest first', async () => {
@@ -116,6 +116,24 @@ export function recordContract(open: OpenStore): void {
       expect(await callers({ version: 'v1', limit: 10 })).toEqual(['c', 'a'])
       expect(await callers({ version: 'v3', limit: 10 })).toEqual([])
       await expect(callers({ limit: 0 })).rejects.toThrow('limit')
+    })
+  })
+
+  describe('raiseClockMark()', () => {
+    it('notes the highest time ever, and none before the first', async () => {
+      const store = await open()
+      expect(await store.clockMark()).toBeUndefined()
+      const marks: [now: number, mark: number][] = [
+        [t0, t0],
+        [t0 - 1, t0],
+        [t0, t0],
+        [t0 + 1, t0 + 1],
+        [0, t0 + 1],
+      ]
+      for (const [now, mark] of marks) {
+        await store.raiseClockMark(now)
+        expect(await store.clockMark()).toBe(mark)
+      }
     })
   })
 }

@@ -31,7 +31,7 @@ export function refreshContract(open: OpenStore): void {
       }
       expect(await store.commitRefresh(baseOf(row), outcome)).toEqual(expected)
       expect(await store.findConnection('pinterest', 'alice')).toEqual(expected)
-      expect(await store.listInterruptedAttempts(10)).toEqual([])
+      expect(await store.adoptAttempts({ now: t0, leases: 'all' })).toBe(0)
     })
 
     it('keeps what the answer lacks', async () => {
@@ -58,11 +58,17 @@ export function refreshContract(open: OpenStore): void {
       })
     })
 
-    it("does not carry over the old token's expiry and schedule", async () => {
+    it("does not carry over the old token's expiry, client secret and schedule", async () => {
       const store = await open()
       const row = await connect(store)
-      const outcome = sampleSuccess({ expiresAt: undefined, expiry: 'UNKNOWN', nextRefreshAt: undefined })
+      const outcome = sampleSuccess({
+        clientSecretFingerprint: undefined,
+        expiresAt: undefined,
+        expiry: 'UNKNOWN',
+        nextRefreshAt: undefined,
+      })
       const committed = await store.commitRefresh(baseOf(row), outcome)
+      expect(committed?.clientSecretFingerprint).toBeUndefined()
       expect(committed?.expiresAt).toBeUndefined()
       expect(committed?.nextRefreshAt).toBeUndefined()
       expect(committed?.expiry).toBe('UNKNOWN')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RevocationRow } from '../../src/store/rows.ts'
 import type { OpenStore } from './contract.ts'
-import { connect, sampleRevocation, t0 } from './samples.ts'
+import { bytes, connect, sampleRevocation, t0 } from './samples.ts'
 
 export function revocationContract(open: OpenStore): void {
   async function openWith(...revocations: readonly Partial<RevocationRow>[]) {
@@ -30,6 +30,48 @@ export function revocationContract(open: OpenStore): void {
       const sparse = sampleRevocation({ sealedAccessToken: undefined, providerAccountId: '', attributes: {} })
       const store = await openWith(sparse)
       expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sparse])
+    })
+  })
+
+  describe('addRevocation()', () => {
+    it('files one without a connection', async () => {
+      const store = await open()
+      await store.addRevocation(sampleRevocation())
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sampleRevocation()])
+    })
+
+    it('refuses an id that is used and keeps what it names', async () => {
+      const store = await openWith({})
+      await expect(store.addRevocation(sampleRevocation({ tries: 7 }))).rejects.toThrow()
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sampleRevocation()])
+    })
+  })
+
+  describe('replaceRevocationTokens()', () => {
+    const sealedAccessToken = bytes('new-access')
+    const sealedRefreshToken = bytes('new-refresh')
+
+    it.each([
+      ['both', { sealedAccessToken, sealedRefreshToken }],
+      ['the access token', { sealedAccessToken }],
+      ['the refresh token', { sealedRefreshToken }],
+      ['nothing', {}],
+    ])('replaces %s and keeps the rest', async (_, tokens) => {
+      const store = await openWith({}, { id: 'r2' })
+      await store.replaceRevocationTokens('r1', tokens)
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([
+        sampleRevocation(tokens),
+        sampleRevocation({ id: 'r2' }),
+      ])
+    })
+
+    it('gives a token to a revocation that had none, and passes over an unknown id', async () => {
+      const store = await openWith({ sealedRefreshToken: undefined })
+      await store.replaceRevocationTokens('unknown', { sealedAccessToken })
+      await store.replaceRevocationTokens('r1', { sealedRefreshToken })
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([
+        sampleRevocation({ sealedRefreshToken }),
+      ])
     })
   })
 

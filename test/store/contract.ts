@@ -4,9 +4,12 @@ import { attemptContract } from './contract-attempts.ts'
 import { connectionContract } from './contract-connections.ts'
 import { consentContract } from './contract-consents.ts'
 import { grantContract } from './contract-grants.ts'
+import { leaseContract } from './contract-leases.ts'
 import { recordContract } from './contract-records.ts'
 import { refreshContract } from './contract-refreshes.ts'
 import { revocationContract } from './contract-revocations.ts'
+import { siblingContract } from './contract-siblings.ts'
+import { suspicionContract } from './contract-suspicion.ts'
 
 /** Opens a store with nothing in it. */
 export type OpenStore = () => Promise<Store>
@@ -26,7 +29,10 @@ export function storeContract(name: string, open: OpenStore): void {
     connectionContract(openTracked)
     grantContract(openTracked)
     attemptContract(openTracked)
+    leaseContract(openTracked)
     refreshContract(openTracked)
+    suspicionContract(openTracked)
+    siblingContract(openTracked)
     revocationContract(openTracked)
     consentContract(openTracked)
     recordContract(openTracked)

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/secret.ts'
@@ -7,6 +7,7 @@ import { lockDataDir } from '../../src/store/data-lock.ts'
 import { openSealedStore, type SealedStore } from '../../src/store/open-store.ts'
 import { databasePath } from '../../src/store/sqlite.ts'
 import { connect, t0 } from './samples.ts'
+import { sampleSpooled } from './spool-samples.ts'
 import { tempDir } from './temp-dir.ts'
 
 function open(dataDir: string, value?: string): Promise<SealedStore> {
@@ -31,7 +32,7 @@ function contents(dataDir: string): [name: string, sha256: string][] {
     createHash('sha256')
       .update(readFileSync(join(dataDir, name)))
       .digest('hex')
-  const names = readdirSync(dataDir).filter(name => name === 'broker.db' || name === 'root.key')
+  const names = readdirSync(dataDir).filter(name => ['broker.db', 'root.key', 'spool'].includes(name))
   return names.sort().map(name => [name, sha256(name)])
 }
 
@@ -51,7 +52,7 @@ describe('openSealedStore()', () => {
     const second = await open(dataDir)
     expect(second.keyring.open(sealed, context).expose()).toBe('token')
     await second.close()
-    expect(readdirSync(dataDir).sort()).toEqual(['broker.db', 'lock.db', 'root.key'])
+    expect(readdirSync(dataDir).sort()).toEqual(['broker.db', 'lock.db', 'root.key', 'spool'])
   })
 
   it('with a wrong root key changes no byte, and leaves the directory free', async () => {
@@ -71,10 +72,31 @@ describe('openSealedStore()', () => {
     expect(contents(dataDir)).toEqual(before)
   })
 
+  it('finds again what was spooled', async () => {
+    const dataDir = tempDir()
+    const first = await open(dataDir)
+    await first.spool.append(sampleSpooled())
+    await first.close()
+    await expect(first.spool.list()).rejects.toMatchObject({ name: 'SpoolError', reason: 'unavailable' })
+    const second = await open(dataDir)
+    expect(await second.spool.list()).toEqual({ commits: [sampleSpooled()], damaged: 0 })
+    await second.close()
+  })
+
+  it('without a spool leaves the directory free', async () => {
+    const dataDir = await filledDir()
+    rmSync(join(dataDir, 'spool'))
+    mkdirSync(join(dataDir, 'spool'))
+    await expect(open(dataDir)).rejects.toMatchObject({ name: 'StoreError', reason: 'unavailable' })
+    rmdirSync(join(dataDir, 'spool'))
+    await (await open(dataDir)).close()
+  })
+
   it('with a malformed root key creates no database', async () => {
     const dataDir = tempDir()
     await expect(open(dataDir, 'nonsense')).rejects.toMatchObject({ reason: 'malformed' })
     expect(existsSync(databasePath(dataDir))).toBe(false)
+    expect(existsSync(join(dataDir, 'spool'))).toBe(false)
   })
 
   it('holds the lock until it is closed', async () => {

@@ -1,13 +1,15 @@
+import type { Release } from '../../src/store/record-rows.ts'
 import type {
   AttemptStart,
   Base,
   ConnectionRow,
   ConsentRow,
   ConsentStart,
+  KeptRefreshToken,
+  KeptSibling,
   NewGrant,
   RefreshFailure,
   RefreshSuccess,
-  Release,
   RevocationRow,
 } from '../../src/store/rows.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -35,6 +37,7 @@ export function sampleGrant(changes: Partial<NewGrant> = {}): NewGrant {
     variables: { shop: 'acme' },
     grantExpiresAt: t0 + 31_536_000_000,
     version: 'v1',
+    clientSecretFingerprint: 'secret-1',
     sealedAccessToken: bytes('access-1'),
     sealedRefreshToken: bytes('refresh-1'),
     tokenType: 'bearer',
@@ -55,6 +58,7 @@ export function sparseGrant(changes: Partial<NewGrant> = {}): NewGrant {
   return sampleGrant({
     nextRefreshAt: undefined,
     grantExpiresAt: undefined,
+    clientSecretFingerprint: undefined,
     sealedRefreshToken: undefined,
     expiresAt: undefined,
     expiry: 'UNKNOWN',
@@ -72,6 +76,7 @@ export function sampleSuccess(changes: Partial<RefreshSuccess> = {}): RefreshSuc
     nextRefreshAt: t0 + 7_000_000,
     grantExpiresAt: t0 + 40_000_000_000,
     version: 'v2',
+    clientSecretFingerprint: 'secret-2',
     sealedAccessToken: bytes('access-2'),
     sealedRefreshToken: bytes('refresh-2'),
     tokenType: 'Bearer',
@@ -95,6 +100,25 @@ export function sampleFailure(changes: Partial<RefreshFailure> = {}): RefreshFai
     stateReason: '',
     outcomeUnknown: false,
     nextRefreshAt: t0 + 60_000,
+    ...changes,
+  }
+}
+
+export function sampleKept(changes: Partial<KeptRefreshToken> = {}): KeptRefreshToken {
+  return {
+    sealedRefreshToken: bytes('refresh-kept'),
+    now: t0 + 10_000,
+    nextRefreshAt: t0 + 11_000,
+    error: { ...sampleFailure().error, class: 'ambiguous', at: t0 + 10_000 },
+    ...changes,
+  }
+}
+
+export function sampleSibling(changes: Partial<KeptSibling> = {}): KeptSibling {
+  return {
+    sealedRefreshToken: bytes('sibling-1'),
+    until: t0 + 86_400_000,
+    nextRefreshAt: t0 + 12_000,
     ...changes,
   }
 }

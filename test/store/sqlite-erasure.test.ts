@@ -5,10 +5,21 @@ import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { databasePath, openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts'
 import type { Pause } from '../../src/store/sqlite-transactions.ts'
-import { connect, sampleConsent, sampleGrant, sampleRevocation, sampleStart, t0 } from './samples.ts'
+import {
+  baseOf,
+  connect,
+  sampleConsent,
+  sampleGrant,
+  sampleRevocation,
+  sampleSibling,
+  sampleStart,
+  t0,
+} from './samples.ts'
 import { filesContaining, tempDir } from './temp-dir.ts'
 
 const secret = randomBytes(500)
+/** Of a connection as the samples make it. */
+const firstBase = baseOf({ id: 'c1', grantEpoch: 1, counter: 1 })
 
 async function openStore({ path = databasePath(tempDir()), pause }: { path?: string; pause?: Pause } = {}) {
   const store = await openSqliteStore({ path, pause })
@@ -58,6 +69,28 @@ describe('a removed ciphertext', () => {
         await store.removeConnection('pinterest', 'alice', sampleRevocation({ sealedRefreshToken: secret }))
       },
       store => store.removeRevocation('r1'),
+    ],
+    [
+      'replaceRevocationTokens() of the access token',
+      store => store.addRevocation(sampleRevocation({ sealedAccessToken: secret })),
+      store => store.replaceRevocationTokens('r1', { sealedAccessToken: randomBytes(500) }),
+    ],
+    [
+      'replaceRevocationTokens() of the refresh token',
+      store => store.addRevocation(sampleRevocation({ sealedRefreshToken: secret })),
+      store => store.replaceRevocationTokens('r1', { sealedRefreshToken: randomBytes(10) }),
+    ],
+    [
+      'forgetRefreshToken()',
+      store => connect(store, { sealedRefreshToken: secret }),
+      store => store.forgetRefreshToken(firstBase),
+    ],
+    [
+      'forgetRefreshToken() of a sibling',
+      async store => {
+        await store.keepSibling(await connect(store), sampleSibling({ sealedRefreshToken: secret }))
+      },
+      store => store.forgetRefreshToken(firstBase),
     ],
     [
       'finishConsent()',
@@ -143,7 +176,8 @@ describe('a sealed value', () => {
     for (let index = 0; index < 60; index++) {
       const values = { sealedAccessToken: sealed(), sealedRefreshToken: index % 2 ? sealed() : undefined }
       const name = { id: `c${index}`, account: `account ${index}` }
-      await connect(store, { ...name, ...values })
+      const row = await connect(store, { ...name, ...values })
+      if (index % 2) await store.keepSibling(row, sampleSibling({ sealedRefreshToken: sealed() }))
       await store.createConsent(sampleConsent({ id: `k${index}`, linkHash: `link ${index}` }))
       const start = sampleStart({ stateHash: `state ${index}`, sealedVerifier: sealed() })
       await store.startConsent(`link ${index}`, start)

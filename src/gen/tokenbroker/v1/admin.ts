@@ -96,6 +96,24 @@ export namespace ImportOutcome {
   export type REFRESH_FAILED = typeof ImportOutcome.REFRESH_FAILED;
 }
 
+/** Whether requests to a provider are held back because it does not answer. */
+export const CircuitBreaker = {
+  /** UNSPECIFIED - Not known; a broker that does not say. */
+  UNSPECIFIED: 0,
+  /** CLOSED - The provider answers: requests are sent as its limits allow. */
+  CLOSED: 1,
+  /** OPEN - The provider does not answer: one request in 30 seconds finds out whether it does again. */
+  OPEN: 2,
+} as const;
+
+export type CircuitBreaker = typeof CircuitBreaker[keyof typeof CircuitBreaker];
+
+export namespace CircuitBreaker {
+  export type UNSPECIFIED = typeof CircuitBreaker.UNSPECIFIED;
+  export type CLOSED = typeof CircuitBreaker.CLOSED;
+  export type OPEN = typeof CircuitBreaker.OPEN;
+}
+
 /** The request of `CreateConsentLink`. */
 export interface CreateConsentLinkRequest {
   /** Required. The configured provider's id. */
@@ -334,7 +352,21 @@ export interface ProviderHealth {
     | Date
     | undefined;
   /** Output only. No request is sent before that time, because the provider asked for it. */
-  blockedUntil: Date | undefined;
+  blockedUntil:
+    | Date
+    | undefined;
+  /** Output only. How many requests wait for their turn within the limits of the provider. */
+  waiting: number;
+  /** Output only. Whether the provider answers. */
+  breaker: CircuitBreaker;
+  /** Output only. Set while the circuit breaker is open. */
+  openSince:
+    | Date
+    | undefined;
+  /** Output only. How many repeated requests may be sent at once: 0 to 20, two more each second. */
+  retryBudget: number;
+  /** Output only. Set while the provider refuses so many grants that none of its refusals is believed. */
+  holdingVerdictsSince: Date | undefined;
 }
 
 /** The request of `WatchConnections`. */
@@ -345,7 +377,10 @@ export interface WatchConnectionsRequest {
 
 /** The response of `WatchConnections`. */
 export interface WatchConnectionsResponse {
-  /** Output only. The state of one connection after a change, in full. */
+  /**
+   * Output only. The state of one connection, in full. Always set. A connection that was disconnected has the
+   * state `CONNECTION_STATE_NOT_CONNECTED`.
+   */
   status: ConnectionStatus | undefined;
 }
 
@@ -2002,6 +2037,11 @@ function createBaseProviderHealth(): ProviderHealth {
     lastFailureTime: undefined,
     misconfiguredSince: undefined,
     blockedUntil: undefined,
+    waiting: 0,
+    breaker: 0,
+    openSince: undefined,
+    retryBudget: 0,
+    holdingVerdictsSince: undefined,
   };
 }
 
@@ -2024,6 +2064,21 @@ export const ProviderHealth: MessageFns<ProviderHealth> = {
     }
     if (message.blockedUntil !== undefined) {
       Timestamp.encode(toTimestamp(message.blockedUntil), writer.uint32(50).fork()).join();
+    }
+    if (message.waiting !== 0) {
+      writer.uint32(56).int32(message.waiting);
+    }
+    if (message.breaker !== 0) {
+      writer.uint32(64).int32(message.breaker);
+    }
+    if (message.openSince !== undefined) {
+      Timestamp.encode(toTimestamp(message.openSince), writer.uint32(74).fork()).join();
+    }
+    if (message.retryBudget !== 0) {
+      writer.uint32(80).int32(message.retryBudget);
+    }
+    if (message.holdingVerdictsSince !== undefined) {
+      Timestamp.encode(toTimestamp(message.holdingVerdictsSince), writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -2089,6 +2144,46 @@ export const ProviderHealth: MessageFns<ProviderHealth> = {
             message.blockedUntil = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.waiting = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.breaker = reader.int32() as any;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.openSince = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.retryBudget = reader.int32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.holdingVerdictsSince = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2112,6 +2207,11 @@ export const ProviderHealth: MessageFns<ProviderHealth> = {
     message.lastFailureTime = object.lastFailureTime ?? undefined;
     message.misconfiguredSince = object.misconfiguredSince ?? undefined;
     message.blockedUntil = object.blockedUntil ?? undefined;
+    message.waiting = object.waiting ?? 0;
+    message.breaker = object.breaker ?? 0;
+    message.openSince = object.openSince ?? undefined;
+    message.retryBudget = object.retryBudget ?? 0;
+    message.holdingVerdictsSince = object.holdingVerdictsSince ?? undefined;
     return message;
   },
 };
@@ -2318,7 +2418,15 @@ export const AdminServiceService = {
       Buffer.from(ListProvidersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProvidersResponse => ListProvidersResponse.decode(value),
   },
-  /** Streams the state changes of connections: every matching connection at once, then each change. */
+  /**
+   * Streams the state changes of connections: every matching connection that the caller may see at once,
+   * then each in full when its state has changed. A slow reader gets only the newest state of each.
+   * A use alone (`last_used_time`) is no change. A state may be repeated.
+   *
+   * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
+   * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
+   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   */
   watchConnections: {
     path: "/tokenbroker.v1.AdminService/WatchConnections" as const,
     requestStream: false as const,
@@ -2360,7 +2468,15 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   importConnection: handleUnaryCall<ImportConnectionRequest, ImportConnectionResponse>;
   /** Lists the configured providers with their definitions, health and counts. */
   listProviders: handleUnaryCall<ListProvidersRequest, ListProvidersResponse>;
-  /** Streams the state changes of connections: every matching connection at once, then each change. */
+  /**
+   * Streams the state changes of connections: every matching connection that the caller may see at once,
+   * then each in full when its state has changed. A slow reader gets only the newest state of each.
+   * A use alone (`last_used_time`) is no change. A state may be repeated.
+   *
+   * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
+   * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
+   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   */
   watchConnections: handleServerStreamingCall<WatchConnectionsRequest, WatchConnectionsResponse>;
 }
 
@@ -2476,7 +2592,15 @@ export interface AdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProvidersResponse) => void,
   ): ClientUnaryCall;
-  /** Streams the state changes of connections: every matching connection at once, then each change. */
+  /**
+   * Streams the state changes of connections: every matching connection that the caller may see at once,
+   * then each in full when its state has changed. A slow reader gets only the newest state of each.
+   * A use alone (`last_used_time`) is no change. A state may be repeated.
+   *
+   * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
+   * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
+   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   */
   watchConnections(
     request: WatchConnectionsRequest,
     options?: Partial<CallOptions>,

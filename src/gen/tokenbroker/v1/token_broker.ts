@@ -264,7 +264,7 @@ export interface ConnectionName {
 
 /** The request of `WatchAccessTokens`. */
 export interface WatchAccessTokensRequest {
-  /** Required. The connections to watch, from 1 to 1,000. */
+  /** Required. The connections to watch, from 1 to 1,000. One that is named twice is watched once. */
   connections: ConnectionName[];
 }
 
@@ -274,20 +274,23 @@ export interface WatchAccessTokensResponse {
   connection:
     | ConnectionName
     | undefined;
-  /** The state of that connection. */
+  /** Output only. The state of that connection. Always set. */
   state:
     | //
     /** Output only. The current access token. */
     { $case: "token"; value: AccessToken }
     | //
-    /** Output only. There is no usable token: what `GetAccessToken` would fail with. */
+    /**
+     * Output only. There is no usable token: what `GetAccessToken` would fail with. With the code
+     * `UNAVAILABLE` a token that has not expired may go on being used.
+     */
     { $case: "error"; value: WatchError }
     | undefined;
 }
 
 /** What `GetAccessToken` would fail with. */
 export interface WatchError {
-  /** Output only. The canonical gRPC status code as a number. */
+  /** Output only. The canonical gRPC status code as a number (`google.rpc.Code`). */
   code: number;
   /** Output only. The reason, from the same closed set as `google.rpc.ErrorInfo.reason`. */
   reason: string;
@@ -2460,9 +2463,20 @@ export const TokenBrokerServiceService = {
   },
   /**
    * Streams the access tokens of many connections: each connection's state at once, then in full at
-   * every change. A slow reader gets only the newest state of each connection.
+   * every change. A slow reader gets only the newest state of each connection. What becomes of a
+   * connection is a message, never the end of the stream: also that it does not exist, is
+   * disconnected, or cannot be renewed. Connections that somebody watches count as used, so their
+   * tokens are renewed ahead.
    *
-   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff.
+   * Any unexpired token is good here, as with a `min_ttl` of zero: its successor follows as soon as it
+   * is there, and if none comes, an error follows when the token expires. A connection whose token has to be
+   * refreshed first sends its first state when that has ended, at most 10 seconds later. When very many
+   * streams have something to tell at once, each waits up to a second, so that callers do not all come at once.
+   *
+   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
+   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
+   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
+   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: {
     path: "/tokenbroker.v1.TokenBrokerService/WatchAccessTokens" as const,
@@ -2540,9 +2554,20 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
   getAccessToken: handleUnaryCall<GetAccessTokenRequest, GetAccessTokenResponse>;
   /**
    * Streams the access tokens of many connections: each connection's state at once, then in full at
-   * every change. A slow reader gets only the newest state of each connection.
+   * every change. A slow reader gets only the newest state of each connection. What becomes of a
+   * connection is a message, never the end of the stream: also that it does not exist, is
+   * disconnected, or cannot be renewed. Connections that somebody watches count as used, so their
+   * tokens are renewed ahead.
    *
-   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff.
+   * Any unexpired token is good here, as with a `min_ttl` of zero: its successor follows as soon as it
+   * is there, and if none comes, an error follows when the token expires. A connection whose token has to be
+   * refreshed first sends its first state when that has ended, at most 10 seconds later. When very many
+   * streams have something to tell at once, each waits up to a second, so that callers do not all come at once.
+   *
+   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
+   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
+   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
+   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: handleServerStreamingCall<WatchAccessTokensRequest, WatchAccessTokensResponse>;
   /**
@@ -2600,9 +2625,20 @@ export interface TokenBrokerServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Streams the access tokens of many connections: each connection's state at once, then in full at
-   * every change. A slow reader gets only the newest state of each connection.
+   * every change. A slow reader gets only the newest state of each connection. What becomes of a
+   * connection is a message, never the end of the stream: also that it does not exist, is
+   * disconnected, or cannot be renewed. Connections that somebody watches count as used, so their
+   * tokens are renewed ahead.
    *
-   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff.
+   * Any unexpired token is good here, as with a `min_ttl` of zero: its successor follows as soon as it
+   * is there, and if none comes, an error follows when the token expires. A connection whose token has to be
+   * refreshed first sends its first state when that has ended, at most 10 seconds later. When very many
+   * streams have something to tell at once, each waits up to a second, so that callers do not all come at once.
+   *
+   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
+   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
+   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
+   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens(
     request: WatchAccessTokensRequest,

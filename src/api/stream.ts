@@ -1,0 +1,131 @@
+import type { handleServerStreamingCall } from '@grpc/grpc-js'
+import type { ConnectionName } from '../broker/broker.ts'
+import { isAllowed } from '../broker/policy.ts'
+import { type Authorization, accessDenied } from './authorization.ts'
+import type { Caller } from './callers.ts'
+import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
+import { reportFailure } from './status.ts'
+
+/** One authenticated stream. */
+interface StreamCall {
+  readonly caller: Caller
+  /** Aborts when the client cancels, or when the stream ends otherwise. */
+  readonly signal: AbortSignal
+  /**
+   * Whether the caller may see a connection now: rules and tokens may change while a stream is open.
+   *
+   * @throws BrokerError `CALLER_UNAUTHENTICATED` if the caller is not known any more
+   */
+  readonly permits: (name: ConnectionName) => boolean
+  /** The same for a stream that ends with its right. @throws BrokerError `ACCESS_DENIED` too */
+  readonly authorize: (name: ConnectionName) => void
+}
+
+/** How one streaming RPC is answered. Created by {@link stream}. */
+export interface StreamProcedure<Request, Message> {
+  readonly allows: Authorization<Request>
+  readonly open: (request: Request, call: StreamCall) => Opened<Message>
+}
+
+/** A stream whose request was found right. */
+interface Opened<Message> {
+  /** For how many connections it counts in its caller's limit. */
+  readonly weight: number
+  readonly messages: AsyncIterable<Message>
+}
+
+/** The steps of a streaming RPC, in their order. Each of them may throw a `BrokerError`. */
+export interface StreamSteps<Request, Input, Message> {
+  readonly allows: Authorization<Request>
+  /** Validates the request and translates it into the broker's words. */
+  readonly parse: (request: Request) => Input
+  readonly weight: (input: Input) => number
+  /** The messages; they end when the signal aborts, and asking for one must not cost what is not sent. */
+  readonly run: (input: Input, call: StreamCall) => AsyncIterable<Message>
+}
+
+/** A streaming RPC: authorized first, then validated, then counted, then run. */
+export function stream<Request, Input, Message>({
+  allows,
+  parse,
+  weight,
+  run,
+}: StreamSteps<Request, Input, Message>): StreamProcedure<Request, Message> {
+  return {
+    allows,
+    open(request, call) {
+      const input = parse(request)
+      return { weight: weight(input), messages: run(input, call) }
+    },
+  }
+}
+
+type Handler = handleServerStreamingCall<Buffer, Buffer>
+type Call = Parameters<Handler>[0]
+
+/** Makes a streaming RPC a handler of grpc-js, as `addService` does for the others. */
+export function streamHandler(
+  method: AnyMethod,
+  procedure: StreamProcedure<unknown, unknown>,
+  edge: Edge,
+): Handler {
+  return call => {
+    const end = new AbortController()
+    // grpc-js says so at the end of every stream, also of one that the gate has ended.
+    call.on('cancelled', () => end.abort())
+    serve(method, procedure, edge, call, end.signal)
+      .then(
+        () => void call.end(),
+        (error: unknown) => {
+          const peer = call.getPeer()
+          const failure = reportFailure(error, edge.log, { method: method.path, peer })
+          if (!end.signal.aborted) call.emit('error', failure)
+        },
+      )
+      .finally(() => end.abort())
+  }
+}
+
+async function serve(
+  method: AnyMethod,
+  procedure: StreamProcedure<unknown, unknown>,
+  { gate, watches }: Edge,
+  call: Call,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = nameOf(method)
+  const caller = gate.callerOf(call.metadata)
+  const request = decode(method, call.request)
+  if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
+  const permits = (connection: ConnectionName) =>
+    isAllowed(gate.callerNow(call.metadata).allow, name, connection)
+  const authorize = (connection: ConnectionName) => {
+    if (!permits(connection)) throw accessDenied(caller, name)
+  }
+  const { weight, messages } = procedure.open(request, { caller, signal, permits, authorize })
+  const leave = watches.enter(caller.name, weight)
+  try {
+    for await (const message of messages) {
+      await write(call, method.responseSerialize(message), signal)
+      if (signal.aborted) return
+    }
+  } finally {
+    leave()
+  }
+}
+
+/**
+ * Resolves when the message has left this process's queues, or the stream has ended: grpc-js then never calls
+ * back. One message at a time, so that a slow reader is overtaken here and not in a buffer.
+ */
+function write(call: Call, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+    call.write(bytes, done)
+    if (signal.aborted) done()
+  })
+}

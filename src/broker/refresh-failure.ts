@@ -1,0 +1,142 @@
+import type { Failure } from '../oauth/failure.ts'
+import type { Secret } from '../secret.ts'
+import type { Base, ConnectionRow, StoredError } from '../store/rows.ts'
+import { type Connection, sealContext } from './connection.ts'
+import { guard } from './connections.ts'
+import type { Pass } from './governor.ts'
+import { refreshError } from './refresh-error.ts'
+import { type RefreshOutcome, type RefreshPorts, reread } from './refresh-outcome.ts'
+import type { RefreshAnswer } from './refresh-request.ts'
+import { serveUnstored, spooledGrant } from './settle-commit.ts'
+import { isExplained, judge, NOTHING_LEFT, type Verdict } from './verdict.ts'
+
+/** An attempt whose intent is stored. */
+export interface Attempt {
+  readonly base: Base
+  readonly attemptId: string
+}
+
+/** Records a refused or unanswered attempt, and tells the provider's governor. */
+export async function fail(
+  ports: RefreshPorts,
+  connection: Connection,
+  attempt: Attempt,
+  { failure, evidence }: RefreshAnswer & { readonly ok: false },
+  pass: Pass,
+): Promise<RefreshOutcome> {
+  const { row } = connection
+  const { governor } = ports.providers.get(row.provider)
+  pass.failed(failure, { explained: isExplained(row) })
+  const held = governor.holdsVerdicts()
+  const now = ports.clock.now()
+  const verdict = judge(row, failure, { now, fraction: ports.random.fraction(), evidence, held })
+  if (failure.refreshToken !== undefined) {
+    return keepRefreshToken(ports, connection, attempt.base, failure, failure.refreshToken, verdict)
+  }
+  return record(ports, connection, attempt, failure, verdict)
+}
+
+/** Records that there is nothing to renew an expired token with. */
+export function settleWithout(
+  ports: RefreshPorts,
+  connection: Connection,
+  attempt: Attempt,
+): Promise<RefreshOutcome> {
+  const failure: Failure = {
+    class: 'reauthorize',
+    outcomeUnknown: false,
+    providerCode: '',
+    message: 'the access token expired and the provider issued no refresh token',
+  }
+  return record(ports, connection, attempt, failure, NOTHING_LEFT)
+}
+
+async function record(
+  ports: RefreshPorts,
+  connection: Connection,
+  { base, attemptId }: Attempt,
+  failure: Failure,
+  verdict: Verdict,
+): Promise<RefreshOutcome> {
+  const { row } = connection
+  const isOver = verdict.state === 'REAUTH_REQUIRED'
+  const stored = await guard(
+    ports.store.failRefresh(base, {
+      attemptId,
+      // What an earlier attempt left open stays open until an answer settles it.
+      outcomeUnknown: !isOver && (failure.outcomeUnknown || row.outcomeUnknownSince !== undefined),
+      siblingRefused: isOver,
+      state: verdict.state,
+      stateReason: verdict.stateReason,
+      nextRefreshAt: verdict.nextRefreshAt,
+      error: storedError(failure, verdict, ports.clock.now()),
+    }),
+  )
+  if (stored === undefined) return overtaken(ports, connection, failure)
+  report(ports, row, stored, failure)
+  return failed(ports, ports.connections.put(stored), verdict)
+}
+
+function report(ports: RefreshPorts, row: ConnectionRow, stored: ConnectionRow, failure: Failure): void {
+  const { provider, account } = row
+  const fields = { provider, account, class: failure.class, state: stored.state, reason: stored.stateReason }
+  if (stored.state === row.state) ports.log.warn('Refresh failed', fields)
+  else ports.log.error('The connection needs attention', fields)
+}
+
+/** Somebody else refreshed meanwhile. If our token was refused because of that, it may have cost both. */
+async function overtaken(
+  ports: RefreshPorts,
+  connection: Connection,
+  failure: Failure,
+): Promise<RefreshOutcome> {
+  const outcome = await reread(ports, connection)
+  const { row } = outcome.connection
+  const isSameGrant = row.id === connection.row.id && row.grantEpoch === connection.row.grantEpoch
+  if (outcome.ok && isSameGrant && failure.class === 'reauthorize') {
+    const suspect = await guard(ports.store.markSuspect(row, ports.clock.now()))
+    if (suspect !== undefined) return { ok: true, connection: ports.connections.put(suspect) }
+  }
+  return outcome
+}
+
+/** The answer was no use but for its refresh token, which replaces the one that it may have killed. */
+async function keepRefreshToken(
+  ports: RefreshPorts,
+  connection: Connection,
+  base: Base,
+  failure: Failure,
+  refreshToken: Secret,
+  verdict: Verdict,
+): Promise<RefreshOutcome> {
+  const { row } = connection
+  const { provider, account } = row
+  const now = ports.clock.now()
+  const outcome = {
+    sealedRefreshToken: ports.keyring.seal(refreshToken, sealContext(row, 'refresh_token')),
+    now,
+    nextRefreshAt: verdict.nextRefreshAt ?? now,
+    error: storedError(failure, verdict, now),
+  }
+  const unstored = { commit: { provider, account, base, outcome, grant: spooledGrant(row) } }
+  const placed = await ports.pending.store(unstored)
+  ports.log.warn('An answer was no use but for its refresh token, which is kept', { provider, account })
+  if (placed.where === 'elsewhere') return reread(ports, connection)
+  if (placed.where === 'store') return failed(ports, placed.connection, verdict)
+  const served = serveUnstored(ports.connections, row, unstored)
+  return served === undefined ? reread(ports, connection) : failed(ports, served, verdict)
+}
+
+function storedError(failure: Failure, { reason }: Verdict, at: number): StoredError {
+  return { class: failure.class, reason, providerCode: failure.providerCode, message: failure.message, at }
+}
+
+function failed(
+  { providers, clock }: RefreshPorts,
+  connection: Connection,
+  verdict: Verdict,
+): RefreshOutcome {
+  const { row } = connection
+  const error = refreshError(providers.get(row.provider), row, verdict, clock.now())
+  return { ok: false, connection, error }
+}

@@ -1,0 +1,130 @@
+import { keptTokenRow, refreshedRow } from '../store/connection-changes.ts'
+import type { Keyring } from '../store/keyring.ts'
+import type { ConnectionRow, KeptRefreshToken, RefreshSuccess } from '../store/rows.ts'
+import type { SpooledCommit, SpooledGrant } from '../store/spool.ts'
+import type { Store } from '../store/store.ts'
+import { type Connection, sealContext } from './connection.ts'
+import type { Connections } from './connections.ts'
+import type { Clock, Log } from './ports.ts'
+import type { Revocations } from './revocation.ts'
+
+/** How long the refresh token of a late success is kept beside the stored one. */
+const SIBLING_KEPT_MS = 86_400_000
+
+/** Tokens that the provider issued and the store has not taken yet. */
+export interface Unstored {
+  readonly commit: SpooledCommit
+  /** When the request that brought the access token was sent, on the monotonic clock; absent after a restart. */
+  readonly sentMonotonic?: number
+}
+
+/** What placing issued tokens needs. */
+export interface SettlePorts {
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly connections: Connections
+  readonly revocations: Revocations
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * Stores issued tokens where they belong, whoever holds the lease by now: in their row if it still holds what they
+ * were obtained with; beside it if another process has renewed it meanwhile; among the revocations if their grant
+ * is gone.
+ *
+ * @returns the connection, or `undefined` if the tokens are not its current ones
+ * @throws StoreError if nothing could be settled; to be called again
+ */
+export async function settleCommit(ports: SettlePorts, unstored: Unstored): Promise<Connection | undefined> {
+  const { store, connections } = ports
+  const { base, outcome, provider, account } = unstored.commit
+  const stored = isSuccess(outcome)
+    ? await store.commitRefresh(base, outcome)
+    : await store.keepRefreshToken(base, outcome)
+  if (stored !== undefined)
+    return connections.put(stored, isSuccess(outcome) ? unstored.sentMonotonic : undefined)
+
+  const current = await store.findConnection(provider, account)
+  if (current === undefined || current.id !== base.id || current.grantEpoch !== base.grantEpoch) {
+    await abandon(ports, unstored.commit)
+    return undefined
+  }
+  // An earlier try was stored, and its answer lost.
+  if (isStored(current, outcome)) return connections.put(current, unstored.sentMonotonic)
+  await keepBeside(ports, current, outcome)
+  return undefined
+}
+
+/** What a revocation would need to know of a connection's grant. */
+export function spooledGrant(row: ConnectionRow): SpooledGrant {
+  const { tokenOrigin, clientFingerprint, providerAccountId, variables, attributes } = row
+  return { tokenOrigin, clientFingerprint, providerAccountId, variables, attributes }
+}
+
+/** Puts the row that will be stored into memory, to be served until it is; `undefined` if its base has moved. */
+export function serveUnstored(
+  connections: Connections,
+  row: ConnectionRow,
+  { commit: { base, outcome }, sentMonotonic }: Unstored,
+): Connection | undefined {
+  const next = isSuccess(outcome) ? refreshedRow(row, base, outcome) : keptTokenRow(row, base, outcome)
+  return next && connections.put(next, isSuccess(outcome) ? sentMonotonic : undefined)
+}
+
+/** Whether the outcome brings an access token. */
+export function isSuccess(outcome: RefreshSuccess | KeptRefreshToken): outcome is RefreshSuccess {
+  return 'sealedAccessToken' in outcome
+}
+
+/** Sealing is salted: equal bytes were sealed once. */
+function isStored(row: ConnectionRow, outcome: RefreshSuccess | KeptRefreshToken): boolean {
+  if (isSuccess(outcome)) return equal(row.sealedAccessToken, outcome.sealedAccessToken)
+  return row.sealedRefreshToken !== undefined && equal(row.sealedRefreshToken, outcome.sealedRefreshToken)
+}
+
+function equal(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0
+}
+
+/** One of two refresh tokens is the living one; nobody knows which before it is tried. */
+async function keepBeside(
+  { store, keyring, connections, clock, log }: SettlePorts,
+  row: ConnectionRow,
+  { sealedRefreshToken }: RefreshSuccess | KeptRefreshToken,
+): Promise<void> {
+  const now = clock.now()
+  const { provider, account } = row
+  log.warn('Two refreshes of one connection succeeded; it is refreshed again to find out which counts', {
+    provider,
+    account,
+  })
+  if (sealedRefreshToken === undefined) {
+    const suspect = await store.markSuspect(row, now)
+    if (suspect !== undefined) connections.put(suspect)
+    return
+  }
+  const token = keyring.open(sealedRefreshToken, sealContext(row, 'refresh_token'))
+  const sealed = keyring.seal(token, sealContext(row, 'sibling'))
+  const sibling = { sealedRefreshToken: sealed, until: now + SIBLING_KEPT_MS, nextRefreshAt: now }
+  const stored = await store.keepSibling(row, sibling)
+  if (stored !== undefined) connections.put(stored)
+}
+
+/** The grant ended while its tokens were renewed: nobody may use them, so they are revoked. */
+function abandon(
+  { keyring, revocations }: SettlePorts,
+  { provider, account, base, outcome, grant }: SpooledCommit,
+): Promise<void> {
+  const place = { id: base.id, grantEpoch: base.grantEpoch, tokenOrigin: grant.tokenOrigin }
+  const open = (sealed: Uint8Array | undefined, column: 'access_token' | 'refresh_token') =>
+    sealed && keyring.open(sealed, sealContext(place, column))
+  const { sealedRefreshToken } = outcome
+  return revocations.abandon(
+    { ...grant, provider, account, id: base.id, grantEpoch: base.grantEpoch },
+    {
+      accessToken: isSuccess(outcome) ? open(outcome.sealedAccessToken, 'access_token') : undefined,
+      refreshToken: open(sealedRefreshToken, 'refresh_token'),
+    },
+  )
+}

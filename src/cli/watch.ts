@@ -1,0 +1,134 @@
+import { AdminServiceService } from '../gen/tokenbroker/v1/admin.ts'
+import {
+  type ConnectionName,
+  ConnectionState,
+  type ConnectionStatus,
+  TokenBrokerServiceService,
+  type WatchAccessTokensResponse,
+} from '../gen/tokenbroker/v1/token_broker.ts'
+import { type BrokerClient, withBroker } from './client.ts'
+import { CliError, EXIT } from './exit.ts'
+import type { Io } from './io.ts'
+import { note, plain, print, printJsonLine, type Style, styleFor } from './output.ts'
+import { connectionLabel, toneOf } from './status-view.ts'
+import { formatDuration, formatInstant, formatTime } from './time.ts'
+import { enumName, statusToJson, tokenStateToJson } from './to-json.ts'
+
+export interface WatchOptions {
+  readonly json?: boolean
+}
+
+/** The first wait before a stream that broke is opened again; each further one is twice as long. */
+const BACKOFF_MS = 1_000
+const BACKOFF_MS_MAX = 30_000
+
+/** One change, ready to be printed. */
+interface Change {
+  readonly name: ConnectionName
+  /** Without secrets. */
+  readonly json: object
+  readonly sentence: (style: Style, now: number) => string
+}
+
+/**
+ * Prints a line for each connection at once, and then whenever one changes. Never prints a token.
+ *
+ * A stream that breaks after its first message is opened again; what was printed before is not repeated.
+ *
+ * @param connections `PROVIDER` or `PROVIDER/ACCOUNT`; none = the states of all
+ */
+export async function watch(connections: readonly string[], options: WatchOptions, io: Io): Promise<number> {
+  const interrupted = io.untilInterrupted()
+  const names = connections.map(nameFrom)
+  const printed = new Map<string, string>()
+  await withBroker(io, async broker => {
+    let waitMs = 0
+    while (!interrupted.aborted) {
+      try {
+        for await (const change of changesOf(broker, names, interrupted)) {
+          waitMs = BACKOFF_MS
+          show(change, printed, options, io)
+        }
+        if (interrupted.aborted) return
+      } catch (error) {
+        if (waitMs === 0 || !mayReopen(error)) throw error
+      }
+      note(io, `The stream has ended; opening it again in ${formatDuration(waitMs)}.`)
+      await io.sleep(waitMs, interrupted)
+      waitMs = Math.min(waitMs * 2, BACKOFF_MS_MAX)
+    }
+  })
+  return EXIT.ok
+}
+
+/** Accounts may have slashes, ids of providers do not. */
+function nameFrom(written: string): ConnectionName {
+  const slash = written.indexOf('/')
+  return slash < 0
+    ? { provider: written, account: '' }
+    : { provider: written.slice(0, slash), account: written.slice(slash + 1) }
+}
+
+function mayReopen(error: unknown): boolean {
+  return error instanceof CliError && error.exitCode === EXIT.unavailable
+}
+
+async function* changesOf(
+  broker: BrokerClient,
+  names: ConnectionName[],
+  signal: AbortSignal,
+): AsyncGenerator<Change> {
+  if (names.length === 0) {
+    const request = { provider: '' }
+    for await (const { status } of broker.watch(AdminServiceService.watchConnections, request, signal)) {
+      if (status !== undefined) yield statusChange(status)
+    }
+    return
+  }
+  const request = { connections: names }
+  for await (const state of broker.watch(TokenBrokerServiceService.watchAccessTokens, request, signal)) {
+    yield tokenChange(state)
+  }
+}
+
+function show({ name, json, sentence }: Change, printed: Map<string, string>, options: WatchOptions, io: Io) {
+  const key = `${name.provider}/${name.account}`
+  const text = JSON.stringify(json)
+  if (printed.get(key) === text) return
+  printed.set(key, text)
+  if (options.json) return printJsonLine(io, json)
+  const now = io.now()
+  print(io, `${formatInstant(new Date(now))} ${sentence(styleFor(io.stdout, io.env), now)}`)
+}
+
+function statusChange(status: ConnectionStatus): Change {
+  return {
+    name: status,
+    json: { status: statusToJson(status) },
+    sentence: style => {
+      const state = enumName(ConnectionState, status.state)
+      return `${style(toneOf(status), connectionLabel(status))}: ${state}, ${plain(status.diagnosis)}`
+    },
+  }
+}
+
+function tokenChange(message: WatchAccessTokensResponse): Change {
+  const { connection: name = { provider: '', account: '' }, state } = message
+  const label = connectionLabel(name)
+  const json = tokenStateToJson(message)
+  if (state?.$case !== 'token') {
+    const { reason = '', message: text = 'nothing is known' } = state?.value ?? {}
+    return { name, json, sentence: style => `${style('bad', label)}: ${plain(`${reason}: ${text}`)}` }
+  }
+  const { version, expireTime, degraded } = state.value
+  return {
+    name,
+    json,
+    sentence(style, now) {
+      const expires = formatTime(expireTime, now)
+      const failing = degraded ? `, but the last refresh failed (${degraded.reason})` : ''
+      const end = expires ? `, expires ${expires}` : ''
+      return `${style(degraded ? 'warning' : 'good', label)}: token ${plain(`${version}${end}${failing}`)}`
+    },
+  }
+}

@@ -1,0 +1,22 @@
+import { inject } from 'vitest'
+
+/**
+ * How much is tried. `middle` is for every change and takes minutes; `full` is what the figures of
+ * docs/chaos.md are measured with.
+ */
+export type Form = 'middle' | 'full'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    form: Form
+    /** The first file of the built program. */
+    main: string
+    /** Where Node keeps what it has compiled, so that the thousandth start is quick. */
+    compileCache: string
+  }
+}
+
+/** The one that belongs to the form that runs. */
+export function byForm<T>(choice: Readonly<Record<Form, T>>): T {
+  return choice[inject('form')]
+}

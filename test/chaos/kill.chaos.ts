@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest'
+import { byForm } from './form.ts'
+import { ALL_WELL, judge, readHoldings } from './holdings.ts'
+import { launch, startProgram } from './program.ts'
+import { countsOf, largest, mean, report, secondsSince } from './report.ts'
+import { deadOf, isAllSettled, untilSettled } from './settle.ts'
+import { after, until } from './until.ts'
+import { accountNames, createWorld, type World } from './world.ts'
+
+const IN_FLIGHT = 8
+/** So many, and so short-lived, that more refreshes are due than may be in flight. */
+const ACCOUNTS = accountNames(80)
+const LIFETIME_MS = 1_000
+/** What the provider takes at the most before it acts, and again before it answers. */
+const SLOW_MS_MAX = 60
+/** A process that serves is killed after that time at the most. */
+const LIFE_MS_MAX = 600
+/** One process in ten is killed before it serves. */
+const EARLY = 0.1
+const SETTLE_MS_MAX = 30_000
+
+describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
+  /** No window outlasts a broker that is never up for long enough to use it: then a life is not cut short. */
+  const OUTAGE_MS_MAX = 2_500
+
+  it('loses nothing where a used refresh token works on for 5 s', async () => {
+    const rounds = byForm({ middle: 25, full: 1_000 })
+    const world = await createKillWorld('window')
+    const began = performance.now()
+    const inFlight: number[] = []
+    let settledAt = performance.now()
+    for (let round = 0; round < rounds; round++) {
+      const mustSettle = performance.now() - settledAt > OUTAGE_MS_MAX
+      if (!mustSettle && Math.random() < EARLY) {
+        await killWhileStarting(world)
+        continue
+      }
+      const program = await startProgram(world.home)
+      if (mustSettle) await untilSettled(program, SETTLE_MS_MAX)
+      else await after(Math.random() * LIFE_MS_MAX)
+      if (await isAllSettled(program)) settledAt = performance.now()
+      inFlight.push(world.inFlight())
+      await program.kill()
+    }
+    const took = secondsSince(began)
+    const last = await startProgram(world.home)
+    await untilSettled(last, SETTLE_MS_MAX)
+    expect(await last.stop()).toMatchObject({ code: 0 })
+    const verdict = judge(await readHoldings(world.home.dataDir), world)
+    const refreshes = world.refreshRequests()
+    report('kills, window', { rounds, took, refreshes, inFlight: mean(inFlight), ...countsOf(verdict) })
+    expect(verdict).toEqual(ALL_WELL)
+    expect(mean(inFlight)).toBeGreaterThan(IN_FLIGHT / 2)
+  })
+
+  /** After a start, within which every loss is reported. */
+  const REPORT_MS_MAX = 5_000
+
+  it('reports every loss within 5 s of the restart where a refresh token works once', async () => {
+    const rounds = byForm({ middle: 12, full: 1_000 })
+    const world = await createKillWorld('single_use')
+    const began = performance.now()
+    const reportedAfter: number[] = []
+    let losses = 0
+    let program = await startProgram(world.home)
+    for (let round = 0; round < rounds; round++) {
+      await after(Math.random() * LIFE_MS_MAX)
+      await program.kill()
+      await world.drained()
+      const held = await readHoldings(world.home.dataDir)
+      const { lost, silent, falselyReported } = judge(held, world)
+      expect({ round, silent, falselyReported }).toEqual({ round, silent: [], falselyReported: [] })
+      losses += lost.length
+
+      const restarted = performance.now()
+      program = await startProgram(world.home)
+      const current = program
+      await until(`round ${round}: ${lost.length} losses are reported`, REPORT_MS_MAX, async () => {
+        const dead = await deadOf(current)
+        return lost.every(account => dead.includes(account))
+      })
+      reportedAfter.push(performance.now() - restarted)
+      expect(await deadOf(program)).toEqual(lost.toSorted())
+      await world.connect(program, lost)
+    }
+    await program.kill()
+    const slowest = Math.round(largest(reportedAfter))
+    report('kills, single use', { rounds, took: secondsSince(began), losses, reportedWithinMs: slowest })
+    expect(slowest).toBeLessThanOrEqual(REPORT_MS_MAX)
+    expect(losses).toBeGreaterThan(rounds)
+  })
+})
+
+async function createKillWorld(replay: 'window' | 'single_use'): Promise<World> {
+  const world = await createWorld({
+    replay,
+    ...(replay === 'window' && { windowMs: 5_000 }),
+    concurrency: IN_FLIGHT,
+    behavior: { accessTokenLifetimeMs: LIFETIME_MS },
+  })
+  world.dawdle(SLOW_MS_MAX, SLOW_MS_MAX)
+  const program = await startProgram(world.home)
+  await world.connect(program, ACCOUNTS)
+  await program.stop()
+  return world
+}
+
+async function killWhileStarting({ home }: World): Promise<void> {
+  const { serving, kill } = launch(home)
+  await after(Math.random() * LIFE_MS_MAX)
+  await kill()
+  await serving.catch(() => {})
+}

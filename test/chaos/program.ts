@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { inject, onTestFinished } from 'vitest'
+import { AdminServiceClient, ListConnectionsRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
+import {
+  type AccessToken,
+  type ConnectionStatus,
+  GetAccessTokenRequest,
+  TokenBrokerServiceClient,
+} from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { call } from '../api/running-server.ts'
+import { PROVIDER } from './home.ts'
+import { after, until } from './until.ts'
+
+/** A start reads the keys, checks the database and listens; on a machine of two busy cores that takes seconds. */
+const START_MS_MAX = 30_000
+/** Beyond every call's own limit of 70 s, and the broker's for stopping. */
+const EXIT_MS_MAX = 130_000
+const CALL_MS_MAX = 60_000
+
+/** A broker as an operator runs it: a process of its own, of which we hold the pid, the output and two channels. */
+export interface Program {
+  readonly pid: number
+  readonly grpcAddress: string
+  /** Every line of its log so far. */
+  readonly log: readonly LogLine[]
+  readonly tokens: TokenBrokerServiceClient
+  readonly admin: AdminServiceClient
+  /** The operator's credentials. */
+  readonly operator: Metadata
+  hasExited(): boolean
+  signal(name: NodeJS.Signals): void
+  /** Ends it at once, as a power cut does but for what the kernel has in its caches. */
+  kill(): Promise<void>
+  /** Stops it as an operator does. */
+  stop(): Promise<Exit>
+  getToken(account: string, more?: Partial<GetAccessTokenRequest>): Promise<AccessToken>
+  /** Every connection, by account. */
+  statuses(): Promise<Map<string, ConnectionStatus>>
+}
+
+export interface LogLine {
+  readonly level: string
+  readonly message: string
+  readonly [field: string]: unknown
+}
+
+export interface Exit {
+  /** null if a signal ended it. */
+  readonly code: number | null
+  readonly ms: number
+}
+
+/** Where and how it runs. */
+export interface Setting {
+  readonly configPath: string
+  readonly dataDir: string
+  readonly folder: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A process that was started, and may not serve yet. It ends when the test does, if not before. */
+export interface Starting {
+  /** Rejects with its output if it ends instead. */
+  readonly serving: Promise<Program>
+  kill(): Promise<void>
+}
+
+/** Starts it and waits until it serves. */
+export function startProgram(setting: Setting): Promise<Program> {
+  return launch(setting).serving
+}
+
+/** Starts it, for those who do not want to wait until it serves. */
+export function launch({ configPath, dataDir, folder, env }: Setting): Starting {
+  const child = spawn(process.execPath, [inject('main'), 'serve', '--config', configPath], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: inject('compileCache'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = once(child, 'exit')
+  const log: LogLine[] = []
+  let errors = ''
+  readLines(child, line => log.push(JSON.parse(line) as LogLine))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    errors += text
+  })
+  const end = () => {
+    if (hasExited(child)) return
+    child.kill('SIGKILL')
+    child.kill('SIGCONT')
+  }
+  onTestFinished(end)
+
+  async function serve(): Promise<Program> {
+    const line = await until('the broker serves', START_MS_MAX, () => {
+      if (hasExited(child)) return { message: 'Exited' } as LogLine
+      return log.find(({ message }) => message === 'Serving')
+    })
+    if (line.message === 'Exited') throw new Error(`the broker ended with ${child.exitCode}: ${errors}`)
+    const [grpcAddress = ''] = line.grpc as string[]
+    return { ...connect(child, exited, grpcAddress, dataDir), log }
+  }
+  const serving = serve()
+  // Whoever kills it while it starts does not wait for it.
+  serving.catch(() => {})
+  return {
+    serving,
+    kill: async () => {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+function hasExited({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
+function connect(child: ChildProcess, exited: Promise<unknown>, grpcAddress: string, dataDir: string) {
+  const tokens = new TokenBrokerServiceClient(grpcAddress, credentials.createInsecure())
+  const admin = new AdminServiceClient(grpcAddress, credentials.createInsecure())
+  const operator = new Metadata()
+  operator.set('authorization', `Bearer ${readFileSync(join(dataDir, 'operator.token'), 'utf8').trim()}`)
+  const close = () => {
+    tokens.close()
+    admin.close()
+  }
+  onTestFinished(close)
+
+  async function exit(signal: NodeJS.Signals): Promise<Exit> {
+    const began = performance.now()
+    child.kill(signal)
+    const overdue = new AbortController()
+    const tooLong = after(EXIT_MS_MAX, overdue.signal).then(() => {
+      throw new Error(`the broker did not end within ${EXIT_MS_MAX / 1_000} s of ${signal}`)
+    })
+    tooLong.catch(() => {})
+    await Promise.race([exited, tooLong]).finally(() => overdue.abort())
+    close()
+    return { code: child.exitCode, ms: performance.now() - began }
+  }
+
+  return {
+    pid: child.pid ?? 0,
+    grpcAddress,
+    tokens,
+    admin,
+    operator,
+    hasExited: () => hasExited(child),
+    signal: (name: NodeJS.Signals) => void child.kill(name),
+    kill: async () => void (await exit('SIGKILL')),
+    stop: () => exit('SIGTERM'),
+    async getToken(account: string, more: Partial<GetAccessTokenRequest> = {}) {
+      const request = GetAccessTokenRequest.fromPartial({ provider: PROVIDER, account, ...more })
+      const deadline = Date.now() + CALL_MS_MAX
+      const { token } = await call(tokens, tokens.getAccessToken, request, operator, deadline)
+      if (token === undefined) throw new Error('the answer has no token')
+      return token
+    },
+    async statuses() {
+      const request = ListConnectionsRequest.fromPartial({ provider: PROVIDER, pageSize: 1_000 })
+      const { connections } = await call(admin, admin.listConnections, request, operator)
+      return new Map(connections.map(status => [status.account, status]))
+    },
+  }
+}
+
+function readLines(child: ChildProcess, read: (line: string) => void): void {
+  let rest = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = `${rest}${text}`.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) read(line)
+  })
+}
+
+/** What a call was refused for, in words for a message. */
+export function reasonOf(error: unknown): string {
+  return (error as ServiceError).details ?? String(error)
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+import type { Form } from './form.ts'
+
+/** `CHAOS_FORM=full` runs as many rounds as the promises name; without it a few of each, for every change. */
+const form: Form = process.env.CHAOS_FORM === 'full' ? 'full' : 'middle'
+
+/** Real processes that are killed, stopped, starved and lied to, so `npm test` does without them. */
+export default defineConfig({
+  test: {
+    include: ['test/chaos/**/*.chaos.ts'],
+    globalSetup: ['test/chaos/build.ts'],
+    provide: { form },
+    pool: 'forks',
+    // A broker and a sandbox each; more at a time measure the machine instead.
+    maxWorkers: 2,
+    testTimeout: form === 'full' ? 3_600_000 : 240_000,
+    hookTimeout: 60_000,
+  },
+})

@@ -1,0 +1,171 @@
+import { status as grpcStatus } from '@grpc/grpc-js'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { WatchConnectionsResponse } from '../../src/gen/tokenbroker/v1/admin.ts'
+import {
+  ConnectionState,
+  type WatchAccessTokensRequest,
+  type WatchAccessTokensResponse,
+} from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { type FakeBroker, refusal, startFakeBroker } from './fake-server.ts'
+import { ACCESS_TOKEN, minutesFromNow, statusOf, tokenOf } from './messages.ts'
+import { runCli } from './run-cli.ts'
+
+let broker: FakeBroker | undefined
+afterEach(() => {
+  broker?.close()
+  broker = undefined
+})
+
+const away = refusal(grpcStatus.UNAVAILABLE, 'BROKER_UNAVAILABLE', 'the broker is stopping')
+const denied = refusal(grpcStatus.PERMISSION_DENIED, 'ACCESS_DENIED', 'not allowed')
+const PINTEREST = { provider: 'pinterest', account: '' }
+const SHOP = { provider: 'square', account: 'shop-7' }
+
+function tokenState(connection = PINTEREST, changes: Parameters<typeof tokenOf>[0] = {}) {
+  return { connection, state: { $case: 'token' as const, value: tokenOf(changes) } }
+}
+
+function errorState(connection = SHOP): WatchAccessTokensResponse {
+  const value = {
+    code: grpcStatus.FAILED_PRECONDITION,
+    reason: 'CONSENT_REQUIRED',
+    message: 'this account of square is not connected',
+  }
+  return { connection, state: { $case: 'error', value } }
+}
+
+/** One opening of a stream: its messages, then how it ends; without an end somebody presses Ctrl-C. */
+interface Opening<Message> {
+  readonly messages: readonly Message[]
+  readonly end?: unknown
+}
+
+/** Lets each opening of the stream go as the next of the list says. */
+function play<Message>(openings: readonly Opening<Message>[], interrupt: AbortController) {
+  let opened = 0
+  return async function* () {
+    const { messages, end } = openings[opened++] ?? { messages: [] }
+    yield* messages
+    if (end !== undefined) throw end
+    // The messages come before this on the same connection, so they are read first.
+    setTimeout(() => interrupt.abort(), 50)
+    await new Promise(() => {})
+  }
+}
+
+async function runTokens(argv: readonly string[], ...openings: Opening<WatchAccessTokensResponse>[]) {
+  const interrupt = new AbortController()
+  const requests: WatchAccessTokensRequest[] = []
+  const stream = play(openings, interrupt)
+  broker = await startFakeBroker({
+    watchAccessTokens: request => {
+      requests.push(request)
+      return stream()
+    },
+  })
+  const result = await runCli(['watch', ...argv], { broker, interrupted: interrupt.signal })
+  return { ...result, requests }
+}
+
+async function runStatuses(argv: readonly string[], ...openings: Opening<WatchConnectionsResponse>[]) {
+  const interrupt = new AbortController()
+  broker = await startFakeBroker({ watchConnections: play(openings, interrupt) })
+  return runCli(['watch', ...argv], { broker, interrupted: interrupt.signal })
+}
+
+describe('watch', () => {
+  it('fails if no broker answers, exit 69, rather than wait for one', async () => {
+    const env = { TOKEN_BROKER_ADDRESS: '127.0.0.1:1' }
+    const other = await startFakeBroker({})
+    broker = other
+    const result = await runCli(['watch'], { broker: { ...other, address: '127.0.0.1:1' }, env })
+    expect(result.exitCode).toBe(69)
+    expect(result.stderr).toContain('no broker answers at 127.0.0.1:1')
+  })
+
+  it('fails when the right to watch is gone, exit 77, with --json on a line of its own', async () => {
+    const opening = { messages: [tokenState()], end: denied }
+    expect(await runTokens(['pinterest'], opening)).toMatchObject({ exitCode: 77 })
+    broker?.close()
+    const { stdout } = await runTokens(['pinterest', '--json'], opening)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines.map(line => Object.keys(JSON.parse(line)))).toEqual([['connection', 'token'], ['error']])
+  })
+
+  it('of names asks for their tokens, splits at the first slash, and never prints one', async () => {
+    const { stdout, stderr, requests, exitCode } = await runTokens(
+      ['pinterest', 'square/shop-7', 'square/a/b'],
+      { messages: [tokenState(), errorState(), tokenState(SHOP, { version: 'v-2', expireTime: undefined })] },
+    )
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
+    expect(requests).toEqual([{ connections: [PINTEREST, SHOP, { provider: 'square', account: 'a/b' }] }])
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      '2026-11-20T12:00:00Z pinterest: token v-1, expires in 30 min (2026-11-20T12:30:00Z)',
+      '2026-11-20T12:00:00Z square account "shop-7": CONSENT_REQUIRED: this account of square is not connected',
+      '2026-11-20T12:00:00Z square account "shop-7": token v-2',
+    ])
+  })
+
+  it('says that the last refresh failed', async () => {
+    const degraded = { reason: 'PROVIDER_UNAVAILABLE', since: minutesFromNow(-1) }
+    const { stdout } = await runTokens(['pinterest'], { messages: [tokenState(PINTEREST, { degraded })] })
+    expect(stdout).toContain('but the last refresh failed (PROVIDER_UNAVAILABLE)')
+  })
+
+  it('with --json prints one document per line, without the token', async () => {
+    const messages = [tokenState(), errorState()]
+    const { stdout } = await runTokens(['pinterest', 'square/shop-7', '--json'], { messages })
+    const [token, error] = stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(token).toMatchObject({ connection: PINTEREST, token: { version: 'v-1', source: 'OAUTH' } })
+    expect(token.token).not.toHaveProperty('accessToken')
+    expect(error).toEqual({ connection: SHOP, error: errorState().state?.value })
+    expect(stdout).not.toContain(ACCESS_TOKEN)
+  })
+
+  it('of nothing shows the states of all connections', async () => {
+    const gone = statusOf({ ...SHOP, state: ConnectionState.NOT_CONNECTED, connected: false, healthy: false })
+    const messages = [{ status: statusOf() }, { status: { ...gone, diagnosis: 'not connected\u001b[2J' } }]
+    const { stdout, exitCode } = await runStatuses([], { messages })
+    expect(exitCode).toBe(0)
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      '2026-11-20T12:00:00Z pinterest: ACTIVE, connected; the token is renewed before it expires',
+      '2026-11-20T12:00:00Z square account "shop-7": NOT_CONNECTED, not connected?[2J',
+    ])
+    broker?.close()
+    const json = await runStatuses(['--json'], { messages: messages.slice(0, 1) })
+    expect(JSON.parse(json.stdout)).toMatchObject({ status: { provider: 'pinterest', state: 'ACTIVE' } })
+  })
+
+  it('opens the stream again when it has ended, waits longer each time, and repeats nothing', async () => {
+    const { stdout, stderr, requests, exitCode } = await runTokens(
+      ['pinterest'],
+      { messages: [tokenState()], end: away },
+      { messages: [], end: away },
+      { messages: [], end: away },
+      { messages: [tokenState(), tokenState(PINTEREST, { version: 'v-2' })] },
+    )
+    expect({ exitCode, opened: requests.length }).toEqual({ exitCode: 0, opened: 4 })
+    expect(stdout.match(/token \S+,/g)).toEqual(['token v-1,', 'token v-2,'])
+    expect(stderr.match(/in \d+ s/g)).toEqual(['in 1 s', 'in 2 s', 'in 4 s'])
+  })
+
+  it('ends when it is interrupted while it waits to open the stream again, exit 0', async () => {
+    const interrupt = new AbortController()
+    broker = await startFakeBroker({
+      async *watchAccessTokens() {
+        yield tokenState()
+        interrupt.abort()
+        throw away
+      },
+    })
+    const result = await runCli(['watch', 'pinterest'], { broker, interrupted: interrupt.signal })
+    expect(result.exitCode).toBe(0)
+  })
+
+  it('refuses what it does not know, exit 64', async () => {
+    expect(await runCli(['watch', '--token'])).toMatchObject({ exitCode: 64 })
+  })
+})

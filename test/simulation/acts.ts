@@ -1,0 +1,111 @@
+import { Secret } from '../../src/secret.ts'
+import { fakeKeyring } from '../broker/fake-keyring.ts'
+import { PROVIDER } from './provider.ts'
+import type { Replica } from './replica.ts'
+import { type Call, checkError, checkServed } from './serving.ts'
+import { EPOCH, NEWS_MS_MAX, type World } from './world.ts'
+
+/** How a call ended; a call whose process died never does. */
+export type Ending<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
+
+/** What callers and operators do. Each starts something; what comes of it is checked when it comes. */
+export interface Acts {
+  get(replica: Replica, account: string, over?: { minTtlMs?: number; rejectLast?: boolean }): Promise<Ending<string>>
+  refresh(replica: Replica, account: string): Promise<Ending<unknown>>
+  disconnect(replica: Replica, account: string): Promise<Ending<unknown>>
+  /** A new grant at the server, imported in the place of what is there. */
+  connect(replica: Replica, account: string): Promise<Ending<unknown>>
+  /** The end that a service manager asks for: what is under way is finished. */
+  terminate(replica: Replica): Promise<Ending<unknown>>
+}
+
+/** Creates what can be done in a world. */
+export function createActs(world: World): Acts {
+  const { scheduler, truth } = world
+  const lastVersion = new Map<string, string>()
+
+  /** A paused process takes no calls; they wait at its door. */
+  function call<T>(replica: Replica, what: string, account: string, ask: () => Promise<T>): Promise<Ending<T>> {
+    const { process } = replica
+    const { promise, resolve } = Promise.withResolvers<Ending<T>>()
+    const start = () => {
+      truth.note(`${process.name} ${what} "${account}"`)
+      ask().then(
+        value => resolve({ ok: true, value }),
+        error => {
+          checkError(truth, { process, account }, what, error)
+          resolve({ ok: false, error })
+        },
+      )
+    }
+    if (process.paused) scheduler.after(0, start, { owner: process })
+    else if (process.alive) start()
+    return promise
+  }
+
+  return {
+    get(replica, account, { minTtlMs, rejectLast } = {}) {
+      const { process } = replica
+      const asked: Call = {
+        process,
+        account,
+        askedAt: scheduler.now(),
+        resumedAt: () => (process === replica.process ? replica.resumedAt : 0),
+        hasJumped: () => replica.jumpedAt !== Number.NEGATIVE_INFINITY,
+      }
+      return call(replica, 'get', account, async () => {
+        const token = await replica.broker.getAccessToken({
+          provider: PROVIDER,
+          account,
+          caller: { name: process.name, authentication: 'static_token' },
+          requiredScopes: [],
+          minTtlMs,
+          rejectedVersion: rejectLast ? lastVersion.get(account) : undefined,
+        })
+        lastVersion.set(account, token.version)
+        checkServed(truth, asked, token, fakeKeyring.fingerprint(token.accessToken), scheduler.now(), NEWS_MS_MAX)
+        return token.accessToken.expose()
+      })
+    },
+    refresh: (replica, account) =>
+      call(replica, 'refresh', account, () => replica.broker.refresh({ provider: PROVIDER, account })),
+    disconnect(replica, account) {
+      const { process } = replica
+      return call(replica, 'disconnect', account, async () => {
+        const result = await replica.broker.disconnect({ provider: PROVIDER, account, shared: 'KEEP' })
+        truth.note(`${process.name} disconnected "${account}": ${result.revocation}`)
+        for (const ended of truth.disconnected.values()) {
+          if (ended.process === process) ended.ackedAt ??= scheduler.now()
+        }
+        return result
+      })
+    },
+    connect(replica, account) {
+      return call(replica, 'connect', account, () => {
+        const { accessToken, refreshToken } = truth.server.grant(account, scheduler.now())
+        truth.note(`server grants ${refreshToken}`)
+        return replica.broker.importConnection({
+          provider: PROVIDER,
+          account,
+          credential: { kind: 'access_token', token: new Secret(accessToken) },
+          refreshToken: new Secret(refreshToken),
+          expiresAt: EPOCH + scheduler.now() + replica.wallOffset + truth.server.habits.lifetime * 1_000,
+          scopes: ['a'],
+          providerAccountId: '',
+          variables: {},
+          attributes: {},
+          check: 'NONE',
+          replace: true,
+        })
+      })
+    },
+    terminate(replica) {
+      const { process, broker } = replica
+      return call(replica, 'terminate', '', async () => {
+        await broker.stop()
+        truth.note(`${process.name} has ended`)
+        process.alive = false
+      })
+    },
+  }
+}

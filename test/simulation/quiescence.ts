@@ -1,0 +1,106 @@
+import type { ConnectionRow } from '../../src/store/rows.ts'
+import type { Acts, Ending } from './acts.ts'
+import type { Replica } from './replica.ts'
+import { candidatesOf, grantOfRow, isLost, type Truth } from './truth.ts'
+import { describe, type World } from './world.ts'
+
+/** How long a world is left alone before everything has to be settled: the longest wait, and a renewal. */
+const SETTLE_MS = 180_000
+/** Verdicts that were never true are found out by the probes 10 minutes, an hour and a day after them. */
+const PROBES_MS = [660_000, 3_660_000, 86_500_000] as const
+const ANSWER_MS = 30_000
+
+/** Heals everything, lets time pass, and checks that nothing was lost silently and nothing is stuck. */
+export async function quiesce(world: World, acts: Acts): Promise<void> {
+  const { truth, modes, profile } = world
+  truth.note('everything heals')
+  modes.provider = 'fair'
+  modes.store = 'up'
+  for (const replica of world.replicas) heal(replica)
+  await world.run(SETTLE_MS)
+  for (const wait of PROBES_MS) {
+    if (truth.rows.some(row => isFalselyDead(world, row))) await world.run(wait)
+  }
+  await world.run(profile.habits.lifetime * 1_000)
+  await settleUnstarted(world)
+  for (const row of truth.rows) checkSettled(world, row)
+  for (const replica of world.replicas) {
+    if (replica.spool.commits.length > 0) truth.violate('stuck', 'tokens still wait in a spool')
+    for (const account of profile.accounts) await checkAnswer(world, acts, replica, account)
+  }
+  checkDisconnected(world)
+  await world.check()
+}
+
+function heal(replica: Replica): void {
+  if (replica.process.paused && replica.process.alive) replica.resume()
+  if (!replica.process.alive) replica.boot()
+}
+
+/** Attempts of the moment end by themselves. */
+async function settleUnstarted(world: World): Promise<void> {
+  for (let tries = 0; tries < 10; tries++) {
+    if (world.truth.rows.every(({ attemptId }) => attemptId === undefined)) return
+    await world.run(1_000)
+  }
+}
+
+function isFalselyDead({ truth, scheduler }: World, row: ConnectionRow): boolean {
+  return row.state === 'REAUTH_REQUIRED' && isAlive(truth, row, scheduler.now())
+}
+
+function isAlive({ server }: Truth, row: ConnectionRow, now: number): boolean {
+  return candidatesOf(row).some(token => server.accepts(token, now))
+}
+
+/** Either the server takes what is stored, and the connection is ACTIVE; or it does not, and that is said. */
+function checkSettled({ truth, scheduler }: World, row: ConnectionRow): void {
+  const alive = isAlive(truth, row, scheduler.now())
+  const what = describe(row)
+  const unsettled = row.outcomeUnknownSince !== undefined || (row.suspect && row.state === 'ACTIVE')
+  if (row.attemptId !== undefined || unsettled)
+    truth.violate('stuck', `nothing is settled: ${what}`)
+  else if (alive && row.state !== 'ACTIVE') truth.violate('false report', what)
+  else if (!alive && row.state !== 'REAUTH_REQUIRED') truth.violate('silent loss', what)
+  else if (!alive) checkLoss(truth, row)
+}
+
+/** A loss is reported; and it was nobody's fault but the server's, which kills what it has not delivered. */
+function checkLoss(truth: Truth, row: ConnectionRow): void {
+  truth.tally.reportedLosses++
+  const { habits } = truth.server
+  const grant = grantOfRow(truth, row)
+  const undelivered = grant?.presentations.some(one => isLost(truth, one))
+  const stale = grant?.presentations.some(({ request }) => truth.exchanges.get(request)?.stale)
+  if (habits.replay === 'same') truth.violate('needless loss', `refresh tokens of this server stay the same: ${describe(row)}`)
+  else if (!undelivered && !stale)
+    truth.violate('needless loss', `every answer of the server was stored, and yet: ${describe(row)}`)
+}
+
+/** A connection that lives yields tokens at every replica; what does not is refused for the right reason. */
+async function checkAnswer(world: World, acts: Acts, replica: Replica, account: string): Promise<void> {
+  const { truth, scheduler } = world
+  let ending: Ending<string> | undefined
+  void acts.get(replica, account).then(ended => {
+    ending = ended
+  })
+  for (const until = scheduler.now() + ANSWER_MS; ending === undefined && scheduler.now() < until; ) await world.run(100)
+  const row = truth.rows.find(one => one.account === account)
+  const name = `${replica.process.name} about "${account}"`
+  if (ending === undefined) return truth.violate('stuck', `no answer from ${name}`)
+  const alive = row !== undefined && isAlive(truth, row, scheduler.now())
+  if (alive && !ending.ok) truth.violate('withheld', `${name}: ${String(ending.error)}, but ${describe(row)}`)
+  if (row === undefined && ending.ok) truth.violate('I7', `${name} answers a token of what is not connected`)
+}
+
+/** What a broker has had of a disconnected grant does not work any more at the provider. */
+function checkDisconnected({ truth, scheduler }: World): void {
+  for (const [grant, { ackedAt }] of truth.disconnected) {
+    const living = [...truth.durable].find(
+      token => truth.server.grantOf(token) === grant && truth.server.accepts(token, scheduler.now()),
+    )
+    if (living === undefined || ackedAt === undefined) continue
+    truth.tally.leftAlive++
+    truth.note(`left alive: ${living}`)
+  }
+}

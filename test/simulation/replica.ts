@@ -1,0 +1,165 @@
+import { type Audit, AuditError } from '../../src/audit/audit.ts'
+import type { Broker } from '../../src/broker/broker.ts'
+import { createBroker } from '../../src/broker/create-broker.ts'
+import type { Clock, Log, LogFields, Random } from '../../src/broker/ports.ts'
+import { createOAuthClient } from '../../src/oauth/client.ts'
+import { createDefinitionSource } from '../../src/oauth/discovery.ts'
+import type { Keyring } from '../../src/store/keyring.ts'
+import type { MemoryStore } from '../store/memory-store.ts'
+import { CANARY } from './authorization-server.ts'
+import { createHttpPort, type HttpPorts } from './http-port.ts'
+import { createOperations, type Operations } from './operations.ts'
+import { providerOf } from './provider.ts'
+import type { Process } from './scheduler.ts'
+import type { SendingRules } from './sending.ts'
+import { createSpoolPort, type SpoolFile } from './spool-port.ts'
+import { createStorePort, type StorePorts } from './store-port.ts'
+import { plainOf } from './truth.ts'
+import { EPOCH, type World } from './world.ts'
+
+/** The timers of the renewer, which only look whether something is due. */
+const POLL_MS = 250
+
+/** One broker on its machine: the process comes and goes, the spool file and the clock stay. */
+export interface Replica {
+  /** The process that runs, or the last that did. */
+  process: Process
+  broker: Broker
+  /** Milliseconds that its wall clock is ahead. */
+  wallOffset: number
+  /** When its wall clock was last moved. */
+  jumpedAt: number
+  resumedAt: number
+  readonly spool: SpoolFile
+  boot(): void
+  crash(): Promise<void>
+  pause(): void
+  resume(): void
+  /** Whether it has operations under way or owes the store something. */
+  isBusy(): boolean
+}
+
+interface Ports {
+  readonly world: World
+  readonly index: number
+  readonly shared: MemoryStore
+  readonly storePorts: StorePorts
+  readonly httpPorts: Omit<HttpPorts, 'onSend'>
+  readonly sending: SendingRules
+  readonly keyring: Keyring
+}
+
+/** Creates a replica and starts it. */
+export function createReplica(ports: Ports): Replica {
+  const { world, index, shared, storePorts, keyring } = ports
+  const { scheduler, truth } = world
+  const dice = world.dice.fork()
+  let operations: Operations
+  let boots = 0
+
+  function boot(): void {
+    const name = `${'ABC'[index]}${++boots}`
+    const process: Process = { name, alive: true, paused: false }
+    // A store with one writer is a database within the process.
+    const inOrder = world.profile.replicas === 1
+    operations = createOperations({ scheduler, dice: storePorts.dice, process, inOrder })
+    const clock = clockOf(world, replica, process)
+    const random: Random = {
+      token: bytes => `${name}-${dice.between(0, 0x7fff_ffff).toString(36)}`.padEnd(Math.ceil((bytes * 4) / 3), 'x'),
+      fraction: dice.fraction,
+    }
+    const onSend: HttpPorts['onSend'] = exchange => ports.sending.check(exchange, scheduler.now(), clock.now())
+    const http = createHttpPort({ ...ports.httpPorts, onSend }, process, () => truth.exchanges.size + 1)
+    const provider = providerOf(world.profile)
+    const client = createOAuthClient(provider, createDefinitionSource(provider, http, clock.now), http, clock.now)
+    replica.process = process
+    replica.resumedAt = scheduler.now()
+    truth.note(`${name} starts`)
+    replica.broker = createBroker({
+      clients: [client],
+      store: createStorePort(storePorts, process, shared.open(name), operations),
+      spool: spoolOf(world, replica.spool, operations),
+      keyring,
+      audit: auditOf(world, process, operations),
+      clock,
+      random,
+      log: logOf(world, process),
+      publicUrl: 'https://broker.example',
+      ...(world.profile.replicas > 1 && { replica: name }),
+    })
+    void replica.broker.start()
+  }
+
+  const replica = {
+    wallOffset: 0,
+    jumpedAt: Number.NEGATIVE_INFINITY,
+    resumedAt: 0,
+    spool: { commits: [] },
+    boot,
+    async crash() {
+      const { process } = replica
+      truth.note(`${process.name} dies`)
+      process.alive = false
+      await operations.crash()
+    },
+    pause() {
+      truth.note(`${replica.process.name} is paused`)
+      replica.process.paused = true
+    },
+    resume() {
+      truth.note(`${replica.process.name} goes on`)
+      replica.process.paused = false
+      replica.resumedAt = scheduler.now()
+      scheduler.resume(replica.process)
+    },
+    isBusy: () => operations.size() > 0 || replica.spool.commits.length > 0,
+  } as Replica
+  boot()
+  return replica
+}
+
+function clockOf({ scheduler }: World, replica: Replica, process: Process): Clock {
+  const started = scheduler.now()
+  return {
+    now: () => EPOCH + scheduler.now() + replica.wallOffset,
+    monotonic: () => scheduler.now() - started,
+    schedule: (ms, run) =>
+      scheduler.after(ms, run, { owner: process, poll: ms === POLL_MS, label: `${process.name} timer ${ms}` }),
+  }
+}
+
+function spoolOf({ truth, scheduler }: World, file: SpoolFile, operations: Operations) {
+  const spool = createSpoolPort(file, operations, ({ outcome }) => {
+    const sealed = [outcome.sealedRefreshToken, 'sealedAccessToken' in outcome ? outcome.sealedAccessToken : undefined]
+    truth.note(`spooled ${sealed.map(token => (token ? plainOf(token) : '-')).join(' ')} at ${scheduler.now()}`)
+    for (const token of sealed) if (token !== undefined) truth.durable.add(plainOf(token))
+  })
+  return spool
+}
+
+/** The real one writes to the store, so it fails with it. */
+function auditOf({ truth, modes }: World, { name }: Process, { run }: Operations): Audit {
+  return {
+    flush: async () => {},
+    recordRelease: async ({ fingerprint }) => {
+      const key = `${name} ${fingerprint}`
+      if (truth.audited.has(key)) return
+      await run('audit', async () => {
+        if (modes.store === 'down' || modes.store === 'full') throw new AuditError({})
+        truth.audited.add(key)
+      })
+    },
+  }
+}
+
+/** I8: nothing secret is logged. */
+function logOf({ truth }: World, { name }: Process): Log {
+  const write = (level: string) => (message: string, fields: LogFields = {}) => {
+    const { error, ...rest } = fields
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : ''
+    const line = `${name} ${level} ${message} ${JSON.stringify(rest)} ${reason}`
+    if (line.includes(CANARY)) truth.violate('I8', `a log line holds a token: ${line}`)
+    truth.note(line)
+  }
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import type { OpenStore } from './contract.ts'
+import {
+  baseOf,
+  bytes,
+  connect,
+  movedBases,
+  sampleAttempt,
+  sampleFailure,
+  sampleGrant,
+  sampleKept,
+  sampleSibling,
+  sampleSuccess,
+  t0,
+} from './samples.ts'
+
+/** What happens to refresh tokens beside a success. */
+export function suspicionContract(open: OpenStore): void {
+  describe('keepRefreshToken()', () => {
+    it('replaces the refresh token alone, ends the attempt and counts a failure', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.beginAttempt(sampleAttempt(row))
+      await store.failRefresh(baseOf(row), sampleFailure({ outcomeUnknown: true }))
+      await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))
+      const kept = sampleKept()
+      const expected = {
+        ...row,
+        sealedRefreshToken: bytes('refresh-kept'),
+        counter: 2,
+        suspect: true,
+        leaseEpoch: 2,
+        failures: 2,
+        failingSince: t0 + 20_000,
+        lastError: kept.error,
+        nextRefreshAt: t0 + 11_000,
+      }
+      expect(await store.keepRefreshToken(baseOf(row), kept)).toEqual(expected)
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(expected)
+    })
+
+    it('tells since when it fails, if it is the first failure', async () => {
+      const store = await open()
+      const row = await connect(store)
+      expect(await store.keepRefreshToken(baseOf(row), sampleKept())).toMatchObject({
+        failures: 1,
+        failingSince: t0 + 10_000,
+      })
+    })
+
+    it('is accepted late, while somebody else has the lease, and shuts that one out', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.beginAttempt(sampleAttempt(row))
+      const later = { attemptId: 'a2', now: t0 + 30_000, leaseOwner: 'broker-2', leaseUntil: t0 + 50_000 }
+      await store.beginAttempt(sampleAttempt(row, later))
+      expect(await store.keepRefreshToken(baseOf(row), sampleKept())).toMatchObject({ counter: 2 })
+      expect(await store.commitRefresh(baseOf(row), sampleSuccess())).toBeUndefined()
+      expect(await store.failRefresh(baseOf(row), sampleFailure({ attemptId: 'a2' }))).toBeUndefined()
+    })
+
+    it('keeps state and sibling', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.keepSibling(row, sampleSibling())
+      await store.beginAttempt(sampleAttempt(row))
+      await store.failRefresh(baseOf(row), sampleFailure({ state: 'REAUTH_REQUIRED', stateReason: 'x' }))
+      expect(await store.keepRefreshToken(baseOf(row), sampleKept())).toMatchObject({
+        state: 'REAUTH_REQUIRED',
+        stateReason: 'x',
+        sealedSibling: bytes('sibling-1'),
+      })
+    })
+
+    it('changes nothing if the base has moved or the connection is gone', async () => {
+      const store = await open()
+      const row = await connect(store)
+      for (const [name, base] of movedBases(row)) {
+        expect(await store.keepRefreshToken(base, sampleKept()), name).toBeUndefined()
+      }
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(row)
+      await store.removeConnection('pinterest', 'alice')
+      expect(await store.keepRefreshToken(baseOf(row), sampleKept())).toBeUndefined()
+    })
+  })
+
+  describe('markSuspect()', () => {
+    it.each([
+      ['earlier than it is due', t0 + 2_999_999, t0 + 2_999_999],
+      ['when it is due', t0 + 3_000_000, t0 + 3_000_000],
+      ['later than it is due', t0 + 3_000_001, t0 + 3_000_000],
+    ])('makes it due at the earlier time: %s', async (_, given, next) => {
+      const store = await open()
+      const row = await connect(store)
+      const expected = { ...row, suspect: true, nextRefreshAt: next }
+      expect(await store.markSuspect(row, given)).toEqual(expected)
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(expected)
+    })
+
+    it('makes a connection due that was not', async () => {
+      const store = await open()
+      const row = await connect(store, { nextRefreshAt: undefined })
+      expect(await store.markSuspect(row, t0)).toMatchObject({ suspect: true, nextRefreshAt: t0 })
+    })
+
+    it('does not ask for the counter, and leaves an attempt alone', async () => {
+      const store = await open()
+      const row = await connect(store)
+      const renewed = await store.commitRefresh(baseOf(row), sampleSuccess())
+      await store.beginAttempt(sampleAttempt(row, { counter: 2 }))
+      const begun = await store.findConnection('pinterest', 'alice')
+      const marked = await store.markSuspect({ id: row.id, grantEpoch: 1 }, t0)
+      expect(marked).toEqual({ ...begun, suspect: true, nextRefreshAt: t0 })
+      expect(marked?.counter).toBe(renewed?.counter)
+    })
+
+    it('is ended by the next success', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.markSuspect(row, t0)
+      expect(await store.commitRefresh(baseOf(row), sampleSuccess())).toMatchObject({ suspect: false })
+    })
+
+    it('changes nothing of another grant, or of one that is gone', async () => {
+      const store = await open()
+      const row = await connect(store)
+      const renewed = await store.saveGrant(sampleGrant({ expected: { id: 'c1', grantEpoch: 1 } }))
+      expect(await store.markSuspect(row, t0)).toBeUndefined()
+      expect(await store.markSuspect({ id: 'c1', grantEpoch: 3 }, t0)).toBeUndefined()
+      expect(await store.markSuspect({ id: 'other', grantEpoch: 2 }, t0)).toBeUndefined()
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(renewed)
+      await store.removeConnection('pinterest', 'alice')
+      expect(await store.markSuspect({ id: 'c1', grantEpoch: 2 }, t0)).toBeUndefined()
+    })
+  })
+
+  describe('forgetRefreshToken()', () => {
+    it('removes refresh token and sibling, and ends the renewal', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.keepSibling(row, sampleSibling())
+      const {
+        sealedRefreshToken: _token,
+        refreshExpiresAt: _end,
+        nextRefreshAt: _next,
+        ...expected
+      } = { ...row, suspect: true }
+      expect(await store.forgetRefreshToken(baseOf(row))).toEqual(expected)
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(expected)
+    })
+
+    it('lets a late success in', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.beginAttempt(sampleAttempt(row))
+      expect(await store.forgetRefreshToken(baseOf(row))).toMatchObject({ attemptId: 'a1', counter: 1 })
+      expect(await store.commitRefresh(baseOf(row), sampleSuccess())).toMatchObject({
+        sealedRefreshToken: bytes('refresh-2'),
+      })
+    })
+
+    it('changes nothing if the base has moved or the connection is gone', async () => {
+      const store = await open()
+      const row = await connect(store)
+      for (const [name, base] of movedBases(row)) {
+        expect(await store.forgetRefreshToken(base), name).toBeUndefined()
+      }
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(row)
+      await store.removeConnection('pinterest', 'alice')
+      expect(await store.forgetRefreshToken(baseOf(row))).toBeUndefined()
+    })
+  })
+}

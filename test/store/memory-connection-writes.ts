@@ -1,0 +1,112 @@
+import { adoptedRow, attemptedRow, extendedRow } from '../../src/store/attempt-changes.ts'
+import {
+  enrichedRow,
+  failedRow,
+  forgottenRow,
+  grantedRow,
+  keptTokenRow,
+  refreshedRow,
+  siblingRow,
+  suspectRow,
+} from '../../src/store/connection-changes.ts'
+import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
+import type { Store } from '../../src/store/store.ts'
+import { insertRevocation, type MemoryTables, nameKey, type Synchronous, type Tell } from './memory-tables.ts'
+
+type Writes = Synchronous<
+  Pick<
+    Store,
+    | 'saveGrant'
+    | 'beginAttempt'
+    | 'extendLease'
+    | 'adoptAttempts'
+    | 'commitRefresh'
+    | 'failRefresh'
+    | 'keepRefreshToken'
+    | 'keepSibling'
+    | 'markSuspect'
+    | 'forgetRefreshToken'
+    | 'enrichConnection'
+    | 'touchConnections'
+    | 'removeConnection'
+  >
+>
+
+type Change = (row: ConnectionRow) => ConnectionRow | undefined
+
+/** What `MemoryStore` changes of connections. */
+export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes {
+  const { connections, connectionIds, revocations } = tables
+
+  function change(id: string, changed: Change): ConnectionRow | undefined {
+    const stored = connections.get(id)
+    const row = stored && changed(stored)
+    if (row !== undefined) connections.set(id, row)
+    return row
+  }
+
+  function tellingChange(id: string, changed: Change): ConnectionRow | undefined {
+    const row = change(id, changed)
+    if (row !== undefined) tell(row)
+    return row
+  }
+
+  function saveGrant(grant: NewGrant): ConnectionRow | undefined {
+    const stored = connections.get(connectionIds.get(nameKey(grant)) ?? '')
+    const row = grantedRow(grant, stored)
+    if (row === undefined) return undefined
+    if (stored === undefined && connections.has(row.id)) throw new Error(`the id ${row.id} is used twice`)
+    for (const revocation of revocations.values()) {
+      if (grant.cancelRevocations && isOfGrant(revocation, row)) revocations.delete(revocation.id)
+    }
+    connections.set(row.id, row)
+    connectionIds.set(nameKey(row), row.id)
+    tell(row)
+    return row
+  }
+
+  function adoptAttempts(adoption: AttemptAdoption): number {
+    const adopted = [...connections.keys()].map(id => change(id, row => adoptedRow(row, adoption)))
+    return adopted.filter(row => row !== undefined).length
+  }
+
+  function removeConnection(provider: string, account: string, revocation?: RevocationRow) {
+    const key = nameKey({ provider, account })
+    const row = connections.get(connectionIds.get(key) ?? '')
+    if (row === undefined) return undefined
+    if (revocation !== undefined) insertRevocation(tables, revocation)
+    connections.delete(row.id)
+    connectionIds.delete(key)
+    tell(row)
+    return row
+  }
+
+  return {
+    saveGrant,
+    beginAttempt: attempt => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined,
+    extendLease: (base, attemptId, leaseUntil) =>
+      change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined,
+    adoptAttempts,
+    commitRefresh: (base, outcome) => tellingChange(base.id, row => refreshedRow(row, base, outcome)),
+    failRefresh: (base, outcome) => tellingChange(base.id, row => failedRow(row, base, outcome)),
+    keepRefreshToken: (base, kept) => tellingChange(base.id, row => keptTokenRow(row, base, kept)),
+    keepSibling: (at, sibling) => tellingChange(at.id, row => siblingRow(row, at, sibling)),
+    markSuspect: (at, nextRefreshAt) => tellingChange(at.id, row => suspectRow(row, at, nextRefreshAt)),
+    forgetRefreshToken: base => tellingChange(base.id, row => forgottenRow(row, base)),
+    enrichConnection: (base, facts) => tellingChange(base.id, row => enrichedRow(row, base, facts)),
+    touchConnections(uses) {
+      for (const { id, lastUsedAt } of uses) {
+        change(id, row => ({ ...row, lastUsedAt: Math.max(row.lastUsedAt ?? lastUsedAt, lastUsedAt) }))
+      }
+    },
+    removeConnection,
+  }
+}
+
+/** Where one side does not know its provider account, the account's name is the best evidence. */
+function isOfGrant(revocation: RevocationRow, row: ConnectionRow): boolean {
+  if (revocation.provider !== row.provider) return false
+  return revocation.providerAccountId !== '' && row.providerAccountId !== ''
+    ? revocation.providerAccountId === row.providerAccountId
+    : revocation.account === row.account
+}

@@ -1,0 +1,53 @@
+import type { KeyRow, ReleaseRow } from '../../src/store/record-rows.ts'
+import type { ConnectionName, ConnectionRow, ConsentRow, RevocationRow } from '../../src/store/rows.ts'
+
+/** What is stored. Rows are replaced, never changed. */
+export interface MemoryTables {
+  readonly connections: Map<string, ConnectionRow>
+  /** Ids of connections by {@link nameKey}. */
+  readonly connectionIds: Map<string, string>
+  readonly revocations: Map<string, RevocationRow>
+  readonly consents: Map<string, ConsentRow>
+  readonly keys: Map<string, KeyRow>
+  readonly releases: Map<string, ReleaseRow>
+  clockMark: number | undefined
+}
+
+/** The methods of a store without their promises: each throws where the store rejects. */
+export type Synchronous<Methods> = {
+  [Name in keyof Methods]: Methods[Name] extends (...input: infer Input) => Promise<infer Output>
+    ? (...input: Input) => Output
+    : never
+}
+
+/** Tells other processes that a connection has changed. */
+export type Tell = (name: ConnectionName) => void
+
+/** Tables with nothing in them. */
+export function emptyTables(): MemoryTables {
+  return {
+    connections: new Map(),
+    connectionIds: new Map(),
+    revocations: new Map(),
+    consents: new Map(),
+    keys: new Map(),
+    releases: new Map(),
+    clockMark: undefined,
+  }
+}
+
+/** Files a revocation under an id that was never used. */
+export function insertRevocation({ revocations }: MemoryTables, revocation: RevocationRow): void {
+  if (revocations.has(revocation.id)) throw new Error(`the id ${revocation.id} is used twice`)
+  revocations.set(revocation.id, revocation)
+}
+
+/** The key of a connection's name; no provider has a space. */
+export function nameKey({ provider, account }: ConnectionName): string {
+  return `${provider} ${account}`
+}
+
+/** Orders texts as SQLite does: by their bytes. */
+export function compareBytes(left: string, right: string): number {
+  return left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right))
+}
