@@ -33,19 +33,24 @@ export function createPendingCommits(ports: SettlePorts & { readonly spool: Spoo
   const unspooled = new Set<Promise<void>>()
   let stopped = false
 
-  /** Tries until the store takes it, or until the broker stops and the spool has it. */
-  async function keepTrying(unstored: Unstored, isSpooled: () => boolean): Promise<void> {
-    const { base, provider, account } = unstored.commit
+  /** Tries until it succeeds, or until the broker stops and the spool has it. */
+  async function insist(unstored: Unstored, isSpooled: () => boolean, step: () => Promise<unknown>) {
+    const { provider, account } = unstored.commit
     for (let delay = RETRY_MIN_MS; !(stopped && isSpooled()); delay = Math.min(2 * delay, RETRY_MAX_MS)) {
       await new Promise<void>(resolve => clock.schedule(delay, resolve))
       try {
-        await settleCommit(ports, unstored)
-        log.info('Stored renewed tokens that had to wait', { provider, account })
-        return await spool.remove(base)
+        await step()
+        return
       } catch (error) {
         log.error('Could not store renewed tokens yet', { provider, account, error })
       }
     }
+  }
+
+  /** Once they are stored only their record is left: to store them again could undo what came after. */
+  async function keepTrying(unstored: Unstored, isSpooled: () => boolean): Promise<void> {
+    await insist(unstored, isSpooled, () => settleCommit(ports, unstored))
+    await insist(unstored, isSpooled, () => spool.remove(unstored.commit.base))
   }
 
   function wait(unstored: Unstored, isSpooled: () => boolean): Promise<void> {

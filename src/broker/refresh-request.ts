@@ -25,7 +25,7 @@ export async function send(
   found: Result<Definition>,
 ): Promise<RefreshAnswer> {
   // Without the definition nobody knows whether the endpoint moved, so nothing may be sent.
-  if (!found.ok) return found
+  if (!found.ok) return { ok: false, failure: { ...found.failure, outcomeUnknown: false } }
   const result = await request(handle, connection, connection.tokens?.refreshToken)
   if (result.ok) return answered(handle, connection, result.value, false)
   if (isRefusal(result.failure)) {

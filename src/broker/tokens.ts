@@ -186,8 +186,10 @@ async function release(
   const { row, tokens } = connection
   if (tokens === undefined) throw unreadable(row, connection.unreadable)
   await record(ports, request, row.id, row.version, tokens)
-  // Whoever was told that it is disconnected meanwhile may rely on it.
-  if (ports.connections.peek(row) === null) throw consentRequired(row)
+  const current = ports.connections.peek(row)
+  // Whoever was told meanwhile that it is disconnected may rely on it.
+  if (current === null) throw consentRequired(row)
+  if (current !== undefined && current.row.id !== row.id) return getAccessToken(ports, request)
   ports.touch(connection)
   return accessTokenOf(handle, connection, tokens)
 }

@@ -1,5 +1,5 @@
 import { service as healthService } from 'grpc-health-check'
-import { type UnaryMethod, withAnonymousBroker } from './client.ts'
+import { type RpcMethod, withAnonymousBroker } from './client.ts'
 import { CliError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { note, print, printJson } from './output.ts'
@@ -14,7 +14,7 @@ export interface HealthOptions {
 const HEALTH_DEADLINE_MS = 5_000
 
 /** `grpc.health.v1.Health/Check`; its enum comes as a name. */
-const check = healthService.Check as unknown as UnaryMethod<{ service: string }, { status: string }>
+const check = healthService.Check as unknown as RpcMethod<{ service: string }, { status: string }>
 
 /**
  * Asks a running broker whether it serves. The exit code is 0 or 1 whatever the reason, because container

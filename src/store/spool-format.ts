@@ -14,8 +14,8 @@ const magic = Buffer.from([0xff, 0x53, 0x50, 0x01])
 const kept = Buffer.from('KEPT')
 const gone = Buffer.from('GONE')
 
-/** magic 4, state 4, length of the payload 4, 4 unused, SHA-256 of length and payload 32. */
-const headerBytes = 48
+/** magic 4, state 4, length of the payload 4, 4 unused, SHA-256 of length and payload 32: all within one sector. */
+export const headerBytes = 48
 const stateAt = magic.length
 
 /** A range of the spool, in bytes. */

@@ -1,6 +1,13 @@
 import type { Base } from './rows.ts'
 import { type Spool, SpoolError, type SpooledCommit } from './spool.ts'
-import { type Extent, recordFromCommit, removalOf, type SpoolRecord, scanRecords } from './spool-format.ts'
+import {
+  type Extent,
+  headerBytes,
+  recordFromCommit,
+  removalOf,
+  type SpoolRecord,
+  scanRecords,
+} from './spool-format.ts'
 
 /** Bytes of a fixed number that stay. Errors are those of the file system. */
 export interface SpoolDisk {
@@ -86,8 +93,10 @@ function createTurns() {
   return Object.assign(inTurn, { end })
 }
 
-function wipe(disk: SpoolDisk, { offset, length }: Extent): Promise<void> {
-  return disk.write(Buffer.alloc(length), offset)
+/** The header last: as long as it tells that the record is gone, and how long it was, a restart can go on. */
+async function wipe(disk: SpoolDisk, { offset, length }: Extent): Promise<void> {
+  if (length > headerBytes) await disk.write(Buffer.alloc(length - headerBytes), offset + headerBytes)
+  await disk.write(Buffer.alloc(Math.min(length, headerBytes)), offset)
 }
 
 function endOf(extent: Extent | undefined): number {

@@ -11,11 +11,23 @@ describe('an ambiguous refusal', () => {
     ['the secret changed', { clientSecretChanged: true }, 'client'],
     ['the living access token works', { accessToken: 'works' }, 'client'],
     ['the living access token is refused', { accessToken: 'refused' }, 'reauthorize'],
-    ['the token is refused and the secret changed', { accessToken: 'refused', clientSecretChanged: true }, 'client'],
+    [
+      'the token is refused and the secret changed',
+      { accessToken: 'refused', clientSecretChanged: true },
+      'client',
+    ],
     ['others were renewed', { others: 'renewed' }, 'reauthorize'],
-    ['others were renewed, though the secret changed', { others: 'renewed', clientSecretChanged: true }, 'reauthorize'],
+    [
+      'others were renewed, though the secret changed',
+      { others: 'renewed', clientSecretChanged: true },
+      'reauthorize',
+    ],
     ['others are refused, too', { others: 'refused' }, 'client'],
-    ['others are refused, and so is the living token', { others: 'refused', accessToken: 'refused' }, 'reauthorize'],
+    [
+      'others are refused, and so is the living token',
+      { others: 'refused', accessToken: 'refused' },
+      'reauthorize',
+    ],
   ])('when %s', (_, evidence, decision) => {
     expect(decideAmbiguous({ ...nothing, ...evidence })).toBe(decision)
   })

@@ -17,6 +17,15 @@ describe('a provider that answers', () => {
     expect(governor.snapshot()).toMatchObject({ inFlight: 8, waiting: 1, lastSuccessAt: clock.now() })
   })
 
+  it('gets no more for answers that show nothing', async () => {
+    const { governor, send } = createDriver({ concurrency: 8, perSecond: 1_000 })
+    await send(4, failures.unknown)
+    await send(20, failures.odd)
+    expect(governor.room()).toBe(5)
+    await send(1, failures.parameters)
+    expect(governor.room()).toBe(6)
+  })
+
   it('starts anew after a quiet minute', async () => {
     const { governor, clock, now, pass, send } = createDriver({ concurrency: 8, perSecond: 1_000 })
     await send(20, 'ok')

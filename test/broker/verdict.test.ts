@@ -35,7 +35,10 @@ describe('what never changes a state', () => {
   ])('%s', (_, over) => {
     expect(judge(row(), failure(over), quiet)).toMatchObject({ state: 'ACTIVE', stateReason: '' })
     const dead = row({ state: 'REAUTH_REQUIRED', stateReason: 'REVOKED' })
-    expect(judge(dead, failure(over), quiet)).toMatchObject({ state: 'REAUTH_REQUIRED', stateReason: 'REVOKED' })
+    expect(judge(dead, failure(over), quiet)).toMatchObject({
+      state: 'REAUTH_REQUIRED',
+      stateReason: 'REVOKED',
+    })
   })
 })
 
@@ -89,7 +92,10 @@ describe('a refused grant', () => {
 
   it('is not believed while everybody is refused, unless that was to be feared', () => {
     const held = { ...quiet, held: true }
-    expect(judge(refusedOnce(), refusal, held)).toMatchObject({ state: 'ACTIVE', nextRefreshAt: NOW + 60_000 })
+    expect(judge(refusedOnce(), refusal, held)).toMatchObject({
+      state: 'ACTIVE',
+      nextRefreshAt: NOW + 60_000,
+    })
     const lost = refusedOnce({ outcomeUnknownSince: NOW - 1 })
     expect(judge(lost, refusal, held)).toMatchObject({ state: 'REAUTH_REQUIRED' })
   })
@@ -101,6 +107,10 @@ describe('a refused grant', () => {
       expect(verdict.stateReason).toBe('REVOKED')
       return (verdict.nextRefreshAt ?? 0) - NOW
     }
-    expect([600_000, 3_600_000, 86_400_000].map(after)).toEqual([3_600_000, 86_400_000, REFRESH_TOKEN_KEPT_MS])
+    expect([600_000, 3_600_000, 86_400_000].map(after)).toEqual([
+      3_600_000,
+      86_400_000,
+      REFRESH_TOKEN_KEPT_MS,
+    ])
   })
 })

@@ -22,6 +22,9 @@ const FULL_MS_MAX = 2_000
 /** How long the provider must have been left alone to count as not asked any more. */
 const QUIET_MS = 1_500
 const QUIET_MS_MAX = 20_000
+/** Long enough for an answer that came to be stored or spooled, and for a request to reach the provider. */
+const STORED_MS = 500
+const ARRIVAL_MS = 50
 const SETTLE_MS_MAX = 30_000
 
 const missing = await missingTmpfs()
@@ -53,7 +56,7 @@ describe.skipIf(missing !== undefined)(`a disk that is full at a random moment${
     const program = await startProgram(world.home)
     await world.connect(program, ACCOUNTS)
     await disk.fill()
-    await untilQuiet(world)
+    await untilQuiet(world, QUIET_MS)
     const before = world.refreshRequests()
     await after(fullMs)
     const requests = world.refreshRequests() - before
@@ -105,8 +108,8 @@ async function createFullDiskWorld(): Promise<{ readonly world: World; readonly 
   return { world, disk }
 }
 
-/** Waits until nothing new was asked for a while. */
-async function untilQuiet({ refreshRequests, inFlight }: World): Promise<void> {
+/** Waits until the provider was left alone for that long. */
+async function untilQuiet({ refreshRequests, inFlight }: World, quietMs: number): Promise<void> {
   let count = refreshRequests()
   let since = performance.now()
   await until('the provider is left alone', QUIET_MS_MAX, () => {
@@ -114,15 +117,22 @@ async function untilQuiet({ refreshRequests, inFlight }: World): Promise<void> {
       count = refreshRequests()
       since = performance.now()
     }
-    return performance.now() - since > QUIET_MS
+    return performance.now() - since > quietMs
   })
 }
 
-/** Kills it at a moment when no answer is on its way: those that are would be lost to any program. */
+/**
+ * Kills it when no answer is on its way and none has just come: those would be lost to any program, and this is
+ * about what came and could not be stored.
+ */
 async function killUnasked(world: World, program: Program): Promise<void> {
-  await until('no answer is on its way', QUIET_MS_MAX, async () => {
+  await until('it can be killed unasked', QUIET_MS_MAX, async () => {
+    await untilQuiet(world, STORED_MS)
+    const asked = world.refreshRequests()
     program.signal('SIGSTOP')
-    if (world.inFlight() === 0) return true
+    // What it sent before arrives meanwhile.
+    await after(ARRIVAL_MS)
+    if (world.refreshRequests() === asked) return true
     program.signal('SIGCONT')
     return false
   })
@@ -131,6 +141,5 @@ async function killUnasked(world: World, program: Program): Promise<void> {
 
 /** The admin listener's probe, whose port the log tells. */
 function readinessUrl({ log }: Program): string {
-  const { admin } = log.find(({ message }) => message === 'Serving') ?? {}
-  return `http://${admin}/readyz`
+  return `http://${log.find(({ message }) => message === 'Serving')?.admin}/readyz`
 }

@@ -5,6 +5,7 @@ import { sealContext } from '../../src/broker/connection.ts'
 import type { Keyring } from '../../src/store/keyring.ts'
 import { openSealedStore } from '../../src/store/open-store.ts'
 import type { ConnectionRow } from '../../src/store/rows.ts'
+import type { SpooledCommit } from '../../src/store/spool.ts'
 import { PROVIDER } from './home.ts'
 import type { World } from './world.ts'
 
@@ -30,10 +31,11 @@ export async function readHoldings(dataDir: string): Promise<Map<string, Holding
     await cp(dataDir, copy, { recursive: true })
     const path = join(copy, 'root.key')
     const rootKey = { kind: 'file', path, createIfMissing: false } as const
-    const { store, keyring, close } = await openSealedStore({ dataDir: copy, rootKey, now: Date.now() })
+    const { store, keyring, spool, close } = await openSealedStore({ dataDir: copy, rootKey, now: Date.now() })
     try {
       const rows = await store.listConnections({ provider: PROVIDER, limit: CONNECTIONS_MAX })
-      return new Map(rows.map(row => [row.account, holdingOf(row, keyring)]))
+      const { commits } = await spool.list()
+      return new Map(rows.map(row => [row.account, holdingOf(row, commits, keyring)]))
     } finally {
       await close()
     }
@@ -42,15 +44,18 @@ export async function readHoldings(dataDir: string): Promise<Map<string, Holding
   }
 }
 
-function holdingOf(row: ConnectionRow, keyring: Keyring): Holding {
+function holdingOf(row: ConnectionRow, spooled: readonly SpooledCommit[], keyring: Keyring): Holding {
   const { sealedRefreshToken, sealedSibling, outcomeUnknownSince, suspect } = row
-  const candidates = [
-    sealedRefreshToken && keyring.open(sealedRefreshToken, sealContext(row, 'refresh_token')),
-    sealedSibling && keyring.open(sealedSibling, sealContext(row, 'sibling')),
-  ]
+  const own = spooled.filter(({ base }) => base.id === row.id && base.grantEpoch === row.grantEpoch)
+  const open = (sealed: Uint8Array | undefined, column: 'refresh_token' | 'sibling') =>
+    sealed === undefined ? [] : [keyring.open(sealed, sealContext(row, column)).expose()]
   return {
     row,
-    candidates: candidates.filter(candidate => candidate !== undefined).map(secret => secret.expose()),
+    candidates: [
+      ...open(sealedRefreshToken, 'refresh_token'),
+      ...open(sealedSibling, 'sibling'),
+      ...own.flatMap(({ outcome }) => open(outcome.sealedRefreshToken, 'refresh_token')),
+    ],
     isOpen: outcomeUnknownSince !== undefined || suspect,
   }
 }

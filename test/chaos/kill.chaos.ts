@@ -28,6 +28,7 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
     const world = await createKillWorld('window')
     const began = performance.now()
     const inFlight: number[] = []
+    const starts: number[] = []
     let settledAt = performance.now()
     for (let round = 0; round < rounds; round++) {
       const mustSettle = performance.now() - settledAt > OUTAGE_MS_MAX
@@ -35,7 +36,9 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
         await killWhileStarting(world)
         continue
       }
+      const startedAt = performance.now()
       const program = await startProgram(world.home)
+      starts.push(performance.now() - startedAt)
       if (mustSettle) await untilSettled(program, SETTLE_MS_MAX)
       else await after(Math.random() * LIFE_MS_MAX)
       if (await isAllSettled(program)) settledAt = performance.now()
@@ -47,8 +50,9 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
     await untilSettled(last, SETTLE_MS_MAX)
     expect(await last.stop()).toMatchObject({ code: 0 })
     const verdict = judge(await readHoldings(world.home.dataDir), world)
-    const refreshes = world.refreshRequests()
-    report('kills, window', { rounds, took, refreshes, inFlight: mean(inFlight), ...countsOf(verdict) })
+    const slowestStartMs = Math.round(largest(starts))
+    const counts = { rounds, took, refreshes: world.refreshRequests(), slowestStartMs }
+    report('kills, window', { ...counts, inFlight: mean(inFlight), ...countsOf(verdict) })
     expect(verdict).toEqual(ALL_WELL)
     expect(mean(inFlight)).toBeGreaterThan(IN_FLIGHT / 2)
   })

@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { FaultInput } from '../../src/sandbox/fault.ts'
 import { byForm } from './form.ts'
 import { PROVIDER } from './home.ts'
 import { keepCalling } from './load.ts'
-import { startProgram } from './program.ts'
+import { type Program, startProgram } from './program.ts'
 import { report, secondsSince } from './report.ts'
 import { untilSettled } from './settle.ts'
 import { after } from './until.ts'
@@ -20,43 +20,45 @@ const FIND_OUT_MS = 5_000
 const PROBE_MS = 30_000
 const HEALED_MS_MAX = 60_000
 const HANG_MS = 600_000
+const REFRESH_MS_MAX = 60_000
 
-describe('a provider that is down', () => {
-  it.concurrent.each<[string, FaultInput]>([
-    ['answers 503', { operation: 'refresh', answer: 'status', status: 503 }],
-    ['hangs', { operation: 'refresh', answer: 'drop', delayBeforeMs: HANG_MS }],
-  ])('and %s: living tokens are served, it is probed twice a minute, all is well a minute after', async (how, fault) => {
-    const world = await createWorld({ replay: 'window', windowMs: 30_000, concurrency: CONCURRENCY })
-    const program = await startProgram(world.home)
-    await world.connect(program, ACCOUNTS, LIFETIME_MS)
-    world.sandbox.control.addFault(fault)
-    const load = keepCalling(program, ACCOUNTS, CALLERS)
-    const refresh = (account: string) =>
-      new Promise<void>(resolve => {
-        const request = { provider: PROVIDER, account }
-        program.tokens.refresh(request, program.operator, { deadline: Date.now() + 60_000 }, () => resolve())
-      })
-    const refreshes = ACCOUNTS.map(refresh)
-    await after(FIND_OUT_MS)
-    const atFirst = world.refreshRequests()
-    await after(OUTAGE_MS - FIND_OUT_MS)
-    const probes = world.refreshRequests() - atFirst
-    world.sandbox.control.clearFaults()
-    const healed = performance.now()
-    await untilSettled(program, HEALED_MS_MAX)
-    const recovered = secondsSince(healed)
-    await Promise.all(refreshes)
-    const { tokens, refusals } = await load.end()
-    const perSeconds = Math.ceil((OUTAGE_MS - FIND_OUT_MS) / PROBE_MS)
-    report(`a provider that ${how}`, {
-      seconds: OUTAGE_MS / 1_000,
-      atFirst,
-      probes,
-      recovered,
-      tokens,
-      refused: refusals.size,
-    })
-    expect([...refusals]).toEqual([])
-    expect(probes).toBeLessThanOrEqual(perSeconds)
-  })
+const OUTAGES: readonly (readonly [how: string, fault: FaultInput])[] = [
+  ['answers 503', { operation: 'refresh', answer: 'status', status: 503 }],
+  ['hangs', { operation: 'refresh', answer: 'drop', delayBeforeMs: HANG_MS }],
+]
+
+it('a provider that is down: living tokens are served, it is probed twice a minute, all is well a minute after', async () => {
+  await Promise.all(OUTAGES.map(([how, fault]) => survive(how, fault)))
 })
+
+async function survive(how: string, fault: FaultInput): Promise<void> {
+  const world = await createWorld({ replay: 'window', windowMs: 30_000, concurrency: CONCURRENCY })
+  const program = await startProgram(world.home)
+  await world.connect(program, ACCOUNTS, LIFETIME_MS)
+  world.sandbox.control.addFault(fault)
+  const load = keepCalling(program, ACCOUNTS, CALLERS)
+  const refreshes = ACCOUNTS.map(account => forceRefresh(program, account))
+  await after(FIND_OUT_MS)
+  const atFirst = world.refreshRequests()
+  await after(OUTAGE_MS - FIND_OUT_MS)
+  const probes = world.refreshRequests() - atFirst
+  world.sandbox.control.clearFaults()
+  const healed = performance.now()
+  await untilSettled(program, HEALED_MS_MAX)
+  const recovered = secondsSince(healed)
+  await Promise.all(refreshes)
+  const { tokens, refusals } = await load.end()
+  const seconds = OUTAGE_MS / 1_000
+  report(`a provider that ${how}`, { seconds, atFirst, probes, recovered, tokens, refused: refusals.size })
+  expect([...refusals]).toEqual([])
+  expect(tokens).toBeGreaterThan(0)
+  expect(probes).toBeLessThanOrEqual(Math.ceil((OUTAGE_MS - FIND_OUT_MS) / PROBE_MS))
+}
+
+/** Makes the connection due whatever its token's life is; how it ends does not matter. */
+function forceRefresh({ tokens, operator }: Program, account: string): Promise<void> {
+  return new Promise(resolve => {
+    const deadline = Date.now() + REFRESH_MS_MAX
+    tokens.refresh({ provider: PROVIDER, account }, operator, { deadline }, () => resolve())
+  })
+}

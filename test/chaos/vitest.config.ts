@@ -11,8 +11,8 @@ export default defineConfig({
     globalSetup: ['test/chaos/build.ts'],
     provide: { form },
     pool: 'forks',
-    // A broker and a sandbox each; more at a time measure the machine instead.
-    maxWorkers: 2,
+    // Some mostly wait for limits to pass; more than that at a time measure the machine instead.
+    maxWorkers: 3,
     testTimeout: form === 'full' ? 3_600_000 : 240_000,
     hookTimeout: 60_000,
   },

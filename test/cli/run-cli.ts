@@ -20,6 +20,8 @@ export interface CliSetting {
   /** Fires as Ctrl-C does. */
   readonly interrupted?: AbortSignal
   readonly openBrowser?: (url: string) => Promise<void>
+  /** Told of all that has been printed on stdout so far, whenever there is more. */
+  readonly onStdout?: (text: string) => void
 }
 
 /** What a command left behind. */
@@ -39,6 +41,7 @@ export async function runCli(argv: readonly string[], setting: CliSetting = {}):
     isTTY: setting.terminal ?? false,
     write: (text: string) => {
       written[name] += text
+      if (name === 'stdout') setting.onStdout?.(written.stdout)
     },
   })
   const io: Io = {

@@ -34,66 +34,80 @@ function errorState(connection = SHOP): WatchAccessTokensResponse {
   return { connection, state: { $case: 'error', value } }
 }
 
-/** One opening of a stream: its messages, then how it ends; without an end somebody presses Ctrl-C. */
+/** One opening of a stream: its messages, then how it ends; without an end it goes on, with nothing to say. */
 interface Opening<Message> {
   readonly messages: readonly Message[]
   readonly end?: unknown
 }
 
 /** Lets each opening of the stream go as the next of the list says. */
-function play<Message>(openings: readonly Opening<Message>[], interrupt: AbortController) {
+function play<Message>(openings: readonly Opening<Message>[]) {
   let opened = 0
   return async function* () {
     const { messages, end } = openings[opened++] ?? { messages: [] }
     yield* messages
     if (end !== undefined) throw end
-    // The messages come before this on the same connection, so they are read first.
-    setTimeout(() => interrupt.abort(), 50)
     await new Promise(() => {})
   }
 }
 
-async function runTokens(argv: readonly string[], ...openings: Opening<WatchAccessTokensResponse>[]) {
+/** Runs the command until it has printed so many lines, which is when somebody presses Ctrl-C. */
+function runUntil(lines: number, argv: readonly string[]) {
   const interrupt = new AbortController()
+  return runCli(['watch', ...argv], {
+    broker,
+    interrupted: interrupt.signal,
+    onStdout: text => {
+      if (text.split('\n').length > lines) interrupt.abort()
+    },
+  })
+}
+
+async function runTokens(
+  lines: number,
+  argv: readonly string[],
+  ...openings: Opening<WatchAccessTokensResponse>[]
+) {
   const requests: WatchAccessTokensRequest[] = []
-  const stream = play(openings, interrupt)
+  const stream = play(openings)
   broker = await startFakeBroker({
     watchAccessTokens: request => {
       requests.push(request)
       return stream()
     },
   })
-  const result = await runCli(['watch', ...argv], { broker, interrupted: interrupt.signal })
-  return { ...result, requests }
+  return { ...(await runUntil(lines, argv)), requests }
 }
 
-async function runStatuses(argv: readonly string[], ...openings: Opening<WatchConnectionsResponse>[]) {
-  const interrupt = new AbortController()
-  broker = await startFakeBroker({ watchConnections: play(openings, interrupt) })
-  return runCli(['watch', ...argv], { broker, interrupted: interrupt.signal })
+async function runStatuses(
+  lines: number,
+  argv: readonly string[],
+  ...openings: Opening<WatchConnectionsResponse>[]
+) {
+  broker = await startFakeBroker({ watchConnections: play(openings) })
+  return runUntil(lines, argv)
 }
 
 describe('watch', () => {
   it('fails if no broker answers, exit 69, rather than wait for one', async () => {
-    const env = { TOKEN_BROKER_ADDRESS: '127.0.0.1:1' }
-    const other = await startFakeBroker({})
-    broker = other
-    const result = await runCli(['watch'], { broker: { ...other, address: '127.0.0.1:1' }, env })
+    broker = await startFakeBroker({})
+    const result = await runCli(['watch'], { broker: { ...broker, address: '127.0.0.1:1' } })
     expect(result.exitCode).toBe(69)
     expect(result.stderr).toContain('no broker answers at 127.0.0.1:1')
   })
 
   it('fails when the right to watch is gone, exit 77, with --json on a line of its own', async () => {
     const opening = { messages: [tokenState()], end: denied }
-    expect(await runTokens(['pinterest'], opening)).toMatchObject({ exitCode: 77 })
+    expect(await runTokens(9, ['pinterest'], opening)).toMatchObject({ exitCode: 77 })
     broker?.close()
-    const { stdout } = await runTokens(['pinterest', '--json'], opening)
+    const { stdout } = await runTokens(9, ['pinterest', '--json'], opening)
     const lines = stdout.trimEnd().split('\n')
     expect(lines.map(line => Object.keys(JSON.parse(line)))).toEqual([['connection', 'token'], ['error']])
   })
 
   it('of names asks for their tokens, splits at the first slash, and never prints one', async () => {
     const { stdout, stderr, requests, exitCode } = await runTokens(
+      3,
       ['pinterest', 'square/shop-7', 'square/a/b'],
       { messages: [tokenState(), errorState(), tokenState(SHOP, { version: 'v-2', expireTime: undefined })] },
     )
@@ -108,13 +122,13 @@ describe('watch', () => {
 
   it('says that the last refresh failed', async () => {
     const degraded = { reason: 'PROVIDER_UNAVAILABLE', since: minutesFromNow(-1) }
-    const { stdout } = await runTokens(['pinterest'], { messages: [tokenState(PINTEREST, { degraded })] })
+    const { stdout } = await runTokens(1, ['pinterest'], { messages: [tokenState(PINTEREST, { degraded })] })
     expect(stdout).toContain('but the last refresh failed (PROVIDER_UNAVAILABLE)')
   })
 
   it('with --json prints one document per line, without the token', async () => {
     const messages = [tokenState(), errorState()]
-    const { stdout } = await runTokens(['pinterest', 'square/shop-7', '--json'], { messages })
+    const { stdout } = await runTokens(2, ['pinterest', 'square/shop-7', '--json'], { messages })
     const [token, error] = stdout
       .trimEnd()
       .split('\n')
@@ -128,19 +142,20 @@ describe('watch', () => {
   it('of nothing shows the states of all connections', async () => {
     const gone = statusOf({ ...SHOP, state: ConnectionState.NOT_CONNECTED, connected: false, healthy: false })
     const messages = [{ status: statusOf() }, { status: { ...gone, diagnosis: 'not connected\u001b[2J' } }]
-    const { stdout, exitCode } = await runStatuses([], { messages })
+    const { stdout, exitCode } = await runStatuses(2, [], { messages })
     expect(exitCode).toBe(0)
     expect(stdout.trimEnd().split('\n')).toEqual([
       '2026-11-20T12:00:00Z pinterest: ACTIVE, connected; the token is renewed before it expires',
       '2026-11-20T12:00:00Z square account "shop-7": NOT_CONNECTED, not connected?[2J',
     ])
     broker?.close()
-    const json = await runStatuses(['--json'], { messages: messages.slice(0, 1) })
+    const json = await runStatuses(1, ['--json'], { messages: messages.slice(0, 1) })
     expect(JSON.parse(json.stdout)).toMatchObject({ status: { provider: 'pinterest', state: 'ACTIVE' } })
   })
 
   it('opens the stream again when it has ended, waits longer each time, and repeats nothing', async () => {
     const { stdout, stderr, requests, exitCode } = await runTokens(
+      2,
       ['pinterest'],
       { messages: [tokenState()], end: away },
       { messages: [], end: away },

@@ -26,13 +26,26 @@ export function createBufClient({ grpcAddress, operatorToken }: Target): Foreign
         BUF,
         [...base, ...reflect, ...header, '-d', JSON.stringify(request), url],
         // Far from this repository, where buf would find the API's files.
-        { cwd: tmpdir() },
+        { cwd: tmpdir(), isEnough: stdout => firstDocument(stdout) !== undefined },
       )
-      if (exitCode === 0) return { response: JSON.parse(stdout) }
+      const response = firstDocument(stdout)
+      if (response !== undefined) return { response }
       if (exitCode === null || exitCode < RPC_EXIT_MIN) throw new Error(`buf curl failed: ${stderr}`)
       return answerFrom(JSON.parse(stderr))
     },
   }
+}
+
+/** The first message of a stream, or the only one; undefined while it is not there whole. An empty one is `{}`. */
+function firstDocument(stdout: string): Record<string, unknown> | undefined {
+  for (let end = stdout.indexOf('\n'); end >= 0; end = stdout.indexOf('\n', end + 1)) {
+    try {
+      return JSON.parse(stdout.slice(0, end))
+    } catch {
+      // The document has more lines.
+    }
+  }
+  return undefined
 }
 
 function bearer(token: string): string {

@@ -125,6 +125,22 @@ export function itServes(createClient: (target: Target) => ForeignClient | Promi
     expect(other).toEqual({ code: 'ALREADY_EXISTS', reason: 'CONNECTION_EXISTS' })
   })
 
+  it('WatchAccessTokens says at once what there is and what there is not', async () => {
+    await connect('acme', 'watched')
+    const watched = { provider: 'acme', account: 'watched' }
+    const answer = await ask('TokenBrokerService/WatchAccessTokens', { connections: [watched] })
+    expect(answer).toMatchObject({ connection: watched, token: { source: 'SOURCE_OAUTH' } })
+    const nobody = { provider: 'acme', account: 'nobody' }
+    const nothing = await ask('TokenBrokerService/WatchAccessTokens', { connections: [nobody] })
+    expect(nothing).toMatchObject({ connection: nobody, error: { code: 9, reason: 'CONSENT_REQUIRED' } })
+  })
+
+  it('WatchConnections begins with the connections that there are', async () => {
+    await connect('acme', 'seen')
+    const { status } = await ask('AdminService/WatchConnections', { provider: 'acme' })
+    expect(status).toMatchObject({ provider: 'acme', state: 'CONNECTION_STATE_ACTIVE' })
+  })
+
   it('ListConnections goes through the pages', async () => {
     for (const account of ['page-1', 'page-2', 'page-3']) await connect('acme', account)
     const accounts: string[] = []

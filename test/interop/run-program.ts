@@ -13,16 +13,18 @@ export interface ProgramOptions {
   /** Laid over this process's environment. */
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
+  /** Ends the program, which then has no exit code, once its stdout so far is enough. */
+  readonly isEnough?: (stdout: string) => boolean
 }
 
 /** Longer than any call takes, and shorter than a test may. */
 const PROGRAM_MS_MAX = 45_000
 
-/** Runs a program to its end, without stopping the broker in this process meanwhile. Rejects if it cannot be started. */
+/** Runs a program to its end or until it has said enough, without stopping the broker in this process meanwhile. Rejects if it cannot be started. */
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cwd, env, stdin = '' }: ProgramOptions = {},
+  { cwd, env, stdin = '', isEnough = () => false }: ProgramOptions = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, timeout: PROGRAM_MS_MAX })
@@ -30,6 +32,7 @@ export function runProgram(
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => {
       stdout += text
+      if (isEnough(stdout)) child.kill()
     })
     child.stderr.setEncoding('utf8').on('data', text => {
       stderr += text

@@ -17,6 +17,9 @@ export const EPOCH = Date.UTC(2026, 0, 1)
 /** Replicas hear of each other's changes within that many milliseconds. */
 export const NEWS_MS_MAX = 300
 
+/** What has been due for so long is looked for that often only. */
+const OVERDUE_MS = 5_000
+
 /** Carries a call of the store out otherwise than it should be. */
 export type Plant = (call: StoreCall, world: World) => Promise<unknown>
 
@@ -68,8 +71,10 @@ export function createWorld(profile: Profile, { plant, trace }: WorldOptions = {
     // A store that answers nothing has nothing to find; it comes back between two stretches of time.
     if (modes.store === 'down' || modes.store === 'full') return Number.POSITIVE_INFINITY
     const ahead = Math.max(...replicas.map(replica => replica.wallOffset))
-    const due = truth.rows.map(dueAt)
-    return Math.min(revocationsDue, ...due) - EPOCH - ahead
+    const due = Math.min(revocationsDue, ...truth.rows.map(dueAt)) - EPOCH - ahead
+    const now = scheduler.now()
+    // What was not done at once waits for something else, such as a provider that is down.
+    return due < now - OVERDUE_MS ? (Math.floor(now / OVERDUE_MS) + 1) * OVERDUE_MS : due
   }
 
   async function apply(call: StoreCall): Promise<unknown> {

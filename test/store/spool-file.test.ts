@@ -149,6 +149,16 @@ describe('a damaged file', () => {
     expect(await listed(await open(path))).toEqual({ counters: [1, 2], damaged: 1 })
   })
 
+  it('of an impossible removal stays as long as it is', async () => {
+    const path = await filledFile()
+    damage(path, content => {
+      content.write('GONE', 2 * pageBytes + 4)
+      content.writeUInt32BE(100_000_000, 2 * pageBytes + 8)
+    })
+    expect(await listed(await open(path, 8 * pageBytes))).toEqual({ counters: [1, 2], damaged: 1 })
+    expect(statSync(path).size).toBe(8 * pageBytes)
+  })
+
   it('counts a broken record of several pages once', async () => {
     const path = spoolPath(tempDir())
     const spool = await openSpoolFile(path)
