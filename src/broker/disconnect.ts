@@ -55,7 +55,7 @@ async function connectionsSharing(
 ): Promise<ConnectionRow[]> {
   const { revoke } = handle.client.written.operations
   if (revoke?.revokes !== 'account' || row.providerAccountId === '') return []
-  const rows = await guard(store.listSharedConnections(row.provider, row.providerAccountId))
+  const rows = await guard(store.listSharedConnections(row))
   return rows.filter(other => other.id !== row.id)
 }
 

@@ -112,12 +112,11 @@ export function createRevocations(ports: Ports): Revocations {
   }
 
   /** An account that nobody named may be any that is connected. */
-  async function wouldEndOther({ provider, providerAccountId }: RevokedGrant): Promise<boolean> {
-    if (!providers.has(provider)) return false
-    const found = await providers.get(provider).client.definition()
+  async function wouldEndOther(grant: RevokedGrant): Promise<boolean> {
+    if (!providers.has(grant.provider)) return false
+    const found = await providers.get(grant.provider).client.definition()
     if (!found.ok || found.value.operations.revoke?.revokes !== 'account') return false
-    if (providerAccountId === '') return true
-    return (await store.listSharedConnections(provider, providerAccountId)).length > 0
+    return grant.providerAccountId === '' || (await store.listSharedConnections(grant)).length > 0
   }
 
   return {

@@ -12,6 +12,11 @@ CREATE INDEX connections_due ON connections (provider, next_refresh_at, id)
 CREATE INDEX connections_due_unknown ON connections (provider, next_refresh_at, id)
   WHERE next_refresh_at IS NOT NULL AND outcome_unknown_since IS NOT NULL;
 
+DROP INDEX connections_by_provider_account;
+CREATE INDEX connections_by_provider_account
+  ON connections (provider_account_id, client_fingerprint, token_origin, provider, account)
+  WHERE provider_account_id <> '';
+
 CREATE TABLE clock_mark (
   id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
   highest INTEGER NOT NULL

@@ -193,6 +193,9 @@ export interface RevocationRow {
   readonly tries: number
 }
 
+/** One account of an authorization server as one client knows it, by whatever provider id. */
+export type SharedAccount = Pick<ConnectionRow, 'clientFingerprint' | 'tokenOrigin' | 'providerAccountId'>
+
 export type RevocationTokens = Pick<RevocationRow, 'sealedAccessToken' | 'sealedRefreshToken'>
 
 export type ConsentState = 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'

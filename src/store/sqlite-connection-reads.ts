@@ -20,7 +20,8 @@ export function createConnectionReads(database: Database, { read }: Transactions
   const dueUnknown = selectDue(database, 'IS NOT NULL')
   const shared = select(
     database,
-    "WHERE provider = ? AND provider_account_id = ? AND provider_account_id <> '' ORDER BY account",
+    `WHERE provider_account_id = ? AND client_fingerprint = ? AND token_origin = ? AND provider_account_id <> ''
+     ORDER BY provider, account`,
   )
   const counts = database.prepare<[], ConnectionCount>(
     'SELECT provider, state, count(*) AS count FROM connections GROUP BY provider, state ORDER BY provider, state',
@@ -34,8 +35,8 @@ export function createConnectionReads(database: Database, { read }: Transactions
         const rows = outcomeUnknown ? dueUnknown : due
         return rows.all(provider, before, checkLimit(limit)).map(rowFromRecord)
       }),
-    listSharedConnections: (provider, providerAccountId) =>
-      read(() => shared.all(provider, providerAccountId).map(rowFromRecord)),
+    listSharedConnections: ({ providerAccountId, clientFingerprint, tokenOrigin }) =>
+      read(() => shared.all(providerAccountId, clientFingerprint, tokenOrigin).map(rowFromRecord)),
   }
 }
 

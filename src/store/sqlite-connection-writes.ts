@@ -122,11 +122,13 @@ function prepareStatements(database: Database) {
       `DELETE FROM connections WHERE provider = ? AND account = ? RETURNING ${columns}`,
     ),
     insertRevocation: database.prepare<[SqlRecord]>(insertSql('revocations', codecs.revocations.columnNames)),
-    // Where one side does not know its provider account, the account's name is the best evidence.
+    // Of whatever provider the same client is. Where one side does not know its provider account, the account's name
+    // is the best evidence.
     cancelRevocations: database.prepare<[SqlRecord]>(
-      `DELETE FROM revocations WHERE provider = @provider AND CASE
+      `DELETE FROM revocations
+       WHERE client_fingerprint = @client_fingerprint AND token_origin = @token_origin AND CASE
          WHEN provider_account_id <> '' AND @provider_account_id <> '' THEN provider_account_id = @provider_account_id
-         ELSE account = @account END`,
+         ELSE provider = @provider AND account = @account END`,
     ),
   }
 }

@@ -18,6 +18,7 @@ import type {
   RefreshSuccess,
   RevocationRow,
   RevocationTokens,
+  SharedAccount,
 } from './rows.ts'
 
 /**
@@ -49,15 +50,16 @@ export interface Store {
    */
   listDueConnections(query: DueQuery): Promise<ConnectionRow[]>
   /**
-   * All connections with that provider account, ordered by account: those that a revocation there would end.
-   * An empty `providerAccountId` is unknown, and nothing is known to share it.
+   * All connections of one client with one account of an authorization server, whatever their provider is called,
+   * ordered by provider and account: those that a revocation there would end. An empty `providerAccountId` is
+   * unknown, and nothing is known to share it.
    */
-  listSharedConnections(provider: string, providerAccountId: string): Promise<ConnectionRow[]>
+  listSharedConnections(shared: SharedAccount): Promise<ConnectionRow[]>
 
   /**
    * Stores a new grant: creates the connection, or replaces all of an existing one (same provider and
    * account) and raises its grant epoch and counter. Nothing of an attempt, a lease, a sibling or a failure
-   * survives. In the same transaction, revocations waiting for the same provider account are cancelled if
+   * survives. In the same transaction, revocations waiting for the same client and provider account are cancelled if
    * `cancelRevocations` says so; where either side does not know its provider account, those of the same
    * account are.
    *

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { OpenStore } from './contract.ts'
-import { baseOf, connect, sampleAttempt, sampleFailure, t0 } from './samples.ts'
+import { baseOf, connect, sampleAttempt, sampleFailure, sampleGrant, t0 } from './samples.ts'
 
 export function connectionContract(open: OpenStore): void {
   describe('findConnection()', () => {
@@ -130,20 +130,25 @@ export function connectionContract(open: OpenStore): void {
   })
 
   describe('listSharedConnections()', () => {
-    it('has all connections of the provider account, ordered by account', async () => {
+    const { clientFingerprint, tokenOrigin } = sampleGrant()
+    const shared = { clientFingerprint, tokenOrigin, providerAccountId: 'p-alice' }
+
+    it('has all connections of the provider account, whatever the provider is called', async () => {
       const store = await open()
+      await connect(store, { id: 'c4', provider: 'pinterest-eu' })
       await connect(store, { id: 'c2', account: 'bob' })
       await connect(store, { id: 'c1', account: 'alice' })
       await connect(store, { id: 'c3', account: 'carol', providerAccountId: 'p-carol' })
-      await connect(store, { id: 'c4', provider: 'square' })
-      const shared = await store.listSharedConnections('pinterest', 'p-alice')
-      expect(shared.map(({ id }) => id)).toEqual(['c1', 'c2'])
+      await connect(store, { id: 'c5', account: 'dave', clientFingerprint: 'client-2' })
+      await connect(store, { id: 'c6', account: 'erin', tokenOrigin: 'https://api.other.example' })
+      const ids = (await store.listSharedConnections(shared)).map(({ id }) => id)
+      expect(ids).toEqual(['c1', 'c2', 'c4'])
     })
 
     it('has none for an unknown provider account', async () => {
       const store = await open()
       await connect(store, { providerAccountId: '' })
-      expect(await store.listSharedConnections('pinterest', '')).toEqual([])
+      expect(await store.listSharedConnections({ ...shared, providerAccountId: '' })).toEqual([])
     })
   })
 

@@ -120,11 +120,14 @@ export function grantContract(open: OpenStore): void {
   describe('saveGrant() and waiting revocations', () => {
     const others = [
       ['of another provider account', { providerAccountId: 'p-bob' }],
-      ['of another provider', { provider: 'square' }],
+      ['of another client', { clientFingerprint: 'client-2' }],
+      ['of another server', { tokenOrigin: 'https://api.other.example' }],
+      ['of another provider, its provider account unknown', { provider: 'square', providerAccountId: '' }],
       ['of another account, its provider account unknown', { account: 'bob', providerAccountId: '' }],
     ] as const
     const own = [
       ['of the same provider account', { account: 'bob' }],
+      ['of the same provider account, by another provider id', { provider: 'pinterest-eu' }],
       ['of the same account, its provider account unknown', { providerAccountId: '' }],
     ] as const
 

@@ -32,9 +32,10 @@ export function memoryConnectionReads({ connections, connectionIds }: MemoryTabl
         .filter(row => (row.outcomeUnknownSince !== undefined) === outcomeUnknown)
         .sort(byNextRefresh)
         .slice(0, checkLimit(limit)),
-    listSharedConnections: (provider, providerAccountId) =>
+    listSharedConnections: ({ providerAccountId, clientFingerprint, tokenOrigin }) =>
       rows()
-        .filter(row => row.provider === provider && row.providerAccountId === providerAccountId)
+        .filter(row => row.providerAccountId === providerAccountId)
+        .filter(row => row.clientFingerprint === clientFingerprint && row.tokenOrigin === tokenOrigin)
         .filter(row => row.providerAccountId !== '')
         .sort(byName),
   }

@@ -105,8 +105,9 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
 
 /** Where one side does not know its provider account, the account's name is the best evidence. */
 function isOfGrant(revocation: RevocationRow, row: ConnectionRow): boolean {
-  if (revocation.provider !== row.provider) return false
+  if (revocation.clientFingerprint !== row.clientFingerprint) return false
+  if (revocation.tokenOrigin !== row.tokenOrigin) return false
   return revocation.providerAccountId !== '' && row.providerAccountId !== ''
     ? revocation.providerAccountId === row.providerAccountId
-    : revocation.account === row.account
+    : revocation.provider === row.provider && revocation.account === row.account
 }
