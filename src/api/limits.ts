@@ -28,7 +28,7 @@ export const WATCHES_PER_CALLER_MAX = 900
 /** Connections on one stream of `WatchAccessTokens`, as the `.proto` file says. */
 export const WATCHED_PER_STREAM_MAX = 1_000
 
-/** Connections that one caller may watch on all its streams together, about 1 KiB each. */
+/** Connections that one caller may watch on all its streams together, about 2 KiB each. */
 export const WATCHED_PER_CALLER_MAX = 100_000
 
 /** As much as a stream of all connections counts for in that: it keeps marks and digests for many. */
@@ -49,7 +49,10 @@ export const SESSION_MEGABYTES_MAX = 10
 /** Milliseconds after which clients have to connect anew, so that they spread over replicas. */
 export const CONNECTION_AGE_MS_MAX = 30 * 60_000
 
-/** Milliseconds that calls in flight get when their connection is too old: enough for any, so none is cut. */
+/**
+ * Milliseconds that calls in flight get when their connection is too old: enough for any, so none is cut. Watches
+ * are, with `UNAVAILABLE`, and open again on the new connection.
+ */
 export const CONNECTION_AGE_GRACE_MS = CALL_MS_MAX + 1_000
 
 /** Milliseconds after which a connection without calls is closed. Clients reconnect by themselves. */

@@ -1,6 +1,6 @@
 import type { handleServerStreamingCall } from '@grpc/grpc-js'
 import type { ConnectionName } from '../broker/broker.ts'
-import { isAllowed } from '../broker/policy.ts'
+import { isAllowed, isAllowedAnywhere } from '../broker/policy.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
@@ -14,10 +14,11 @@ interface StreamCall {
   /**
    * Whether the caller may see a connection now: rules and tokens may change while a stream is open.
    *
-   * @throws BrokerError `CALLER_UNAUTHENTICATED` if the caller is not known any more
+   * @throws BrokerError `CALLER_UNAUTHENTICATED` if the caller is not known any more, `ACCESS_DENIED` if it may
+   *   not call the method for any connection
    */
   readonly permits: (name: ConnectionName) => boolean
-  /** The same for a stream that ends with its right. @throws BrokerError `ACCESS_DENIED` too */
+  /** The same for a stream that ends with the right to one connection: throws `ACCESS_DENIED` for that too. */
   readonly authorize: (name: ConnectionName) => void
 }
 
@@ -97,8 +98,11 @@ async function serve(
   const caller = gate.callerOf(call.metadata)
   const request = decode(method, call.request)
   if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
-  const permits = (connection: ConnectionName) =>
-    isAllowed(gate.callerNow(call.metadata).allow, name, connection)
+  const permits = (connection: ConnectionName) => {
+    const { allow } = gate.callerNow(call.metadata)
+    if (!isAllowedAnywhere(allow, name)) throw accessDenied(caller, name)
+    return isAllowed(allow, name, connection)
+  }
   const authorize = (connection: ConnectionName) => {
     if (!permits(connection)) throw accessDenied(caller, name)
   }

@@ -130,9 +130,10 @@ export function createGovernor(
   return {
     enter,
     holdsVerdicts: () => refusals.since() !== undefined,
-    room() {
+    room(urgency = 'renewal') {
       if (closedGate(RENEWAL) !== undefined) return 0
-      const free = Math.max(0, ramp.width() - counts.inFlight() - queue.size())
+      const ahead = urgency === 'recovery' ? queue.size('recovery') : counts.inFlight() + queue.size()
+      const free = Math.max(0, ramp.width() - ahead)
       return gates.some(gate => gate.isClosed(RENEWAL)) ? 1 : free
     },
     snapshot: () => ({

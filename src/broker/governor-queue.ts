@@ -18,7 +18,8 @@ export interface Waiter extends Asked {
 
 /** Those who wait: by urgency, and first come, first served within it. */
 export interface Queue {
-  size(): number
+  /** How many wait; of one urgency if it is given. */
+  size(urgency?: Urgency): number
   /** The first of those whose turn it may be. */
   next(mayGo: (waiter: Waiter) => boolean): Waiter | undefined
   /** Everybody, in the order of their turns; may be changed meanwhile. */
@@ -39,7 +40,8 @@ export function createQueue(): Queue {
   }
 
   return {
-    size: () => ORDER.reduce((sum, urgency) => sum + lines[urgency].size, 0),
+    size: only =>
+      only === undefined ? ORDER.reduce((sum, urgency) => sum + lines[urgency].size, 0) : lines[only].size,
     next(mayGo) {
       for (const urgency of ORDER) {
         for (const waiter of lines[urgency]) if (mayGo(waiter)) return waiter

@@ -7,8 +7,12 @@ export type Urgency = 'recovery' | 'demand' | 'renewal'
 export interface Governor {
   /** Waits for its turn within concurrency and rate. */
   enter(urgency: Urgency, options?: EnterOptions): Ticket
-  /** How many more background requests may be started now: 0 while closed, at most 1 while it probes. */
-  room(): number
+  /**
+   * How many more background requests may be started now: 0 while closed, at most 1 while it probes.
+   *
+   * @param urgency `recovery` goes before callers, however many wait. Default: `renewal`
+   */
+  room(urgency?: 'recovery' | 'renewal'): number
   /** Whether refusals of grants are so many that none is believed. */
   holdsVerdicts(): boolean
   snapshot(): GovernorSnapshot

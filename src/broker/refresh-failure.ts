@@ -1,6 +1,6 @@
 import type { Failure } from '../oauth/failure.ts'
 import type { Secret } from '../secret.ts'
-import type { Base, ConnectionRow, StoredError } from '../store/rows.ts'
+import type { Base, ConnectionRow, RefreshFailure, StoredError } from '../store/rows.ts'
 import { type Connection, sealContext } from './connection.ts'
 import { guard } from './connections.ts'
 import type { Pass } from './governor.ts'
@@ -9,6 +9,10 @@ import { type RefreshOutcome, type RefreshPorts, reread } from './refresh-outcom
 import type { RefreshAnswer } from './refresh-request.ts'
 import { serveUnstored, spooledGrant } from './settle-commit.ts'
 import { isExplained, judge, NOTHING_LEFT, type Verdict } from './verdict.ts'
+
+/** How often a failure that could not be recorded is tried again, and for how long: an hour. */
+const RECORD_RETRY_MS = 1_000
+const RECORD_TRIES_MAX = 3_600
 
 /** An attempt whose intent is stored. */
 export interface Attempt {
@@ -60,21 +64,46 @@ async function record(
 ): Promise<RefreshOutcome> {
   const { row } = connection
   const isOver = verdict.state === 'REAUTH_REQUIRED'
+  const outcome: RefreshFailure = {
+    attemptId,
+    // What an earlier attempt left open stays open until an answer settles it.
+    outcomeUnknown: !isOver && (failure.outcomeUnknown || row.outcomeUnknownSince !== undefined),
+    siblingRefused: isOver,
+    state: verdict.state,
+    stateReason: verdict.stateReason,
+    nextRefreshAt: verdict.nextRefreshAt,
+    error: storedError(failure, verdict, ports.clock.now()),
+  }
   const stored = await guard(
-    ports.store.failRefresh(base, {
-      attemptId,
-      // What an earlier attempt left open stays open until an answer settles it.
-      outcomeUnknown: !isOver && (failure.outcomeUnknown || row.outcomeUnknownSince !== undefined),
-      siblingRefused: isOver,
-      state: verdict.state,
-      stateReason: verdict.stateReason,
-      nextRefreshAt: verdict.nextRefreshAt,
-      error: storedError(failure, verdict, ports.clock.now()),
+    ports.store.failRefresh(base, outcome).catch(error => {
+      void recordLater(ports, base, outcome)
+      throw error
     }),
   )
   if (stored === undefined) return overtaken(ports, connection, failure)
   report(ports, row, stored, failure)
   return failed(ports, ports.connections.put(stored), verdict)
+}
+
+/**
+ * Records a failure once the store can be written. Else the connection would not be tried again before it is due by
+ * its age, whatever the provider made of the attempt. One that is overtaken by another attempt changes nothing.
+ */
+async function recordLater(
+  { store, connections, clock }: RefreshPorts,
+  base: Base,
+  outcome: RefreshFailure,
+): Promise<void> {
+  for (let tries = 0; tries < RECORD_TRIES_MAX; tries++) {
+    await new Promise<void>(resolve => clock.schedule(RECORD_RETRY_MS, resolve))
+    try {
+      const stored = await store.failRefresh(base, outcome)
+      if (stored !== undefined) connections.put(stored)
+      return
+    } catch {
+      // The store has been reported by whoever asked for the refresh.
+    }
+  }
 }
 
 function report(ports: RefreshPorts, row: ConnectionRow, stored: ConnectionRow, failure: Failure): void {

@@ -58,6 +58,8 @@ export function createRenewer(ports: Ports): Renewer {
   let unwatch = () => {}
   let lookAt = Number.POSITIVE_INFINITY
   let stopped = true
+  let isClockKnown = false
+  let isSpoolRead = false
   let isAdopted = false
   let storeError: unknown
   let trouble: string | undefined
@@ -76,13 +78,24 @@ export function createRenewer(ports: Ports): Renewer {
 
   async function recover(): Promise<void> {
     try {
-      await ports.wallClock.start()
-      await ports.pending.recover()
-      await adopt()
+      await settleFormerRun()
     } catch (error) {
       storeError = error
       log.error('Could not recover what the last run left; it is tried again', { error })
     }
+  }
+
+  /** What a former run left, each part until it is done; nothing is renewed before. */
+  async function settleFormerRun(): Promise<void> {
+    try {
+      if (!isClockKnown) await ports.wallClock.start()
+      isClockKnown = true
+    } finally {
+      // Whatever the store answers: the spool may hold the only refresh token that works.
+      if (!isSpoolRead) await ports.pending.recover()
+      isSpoolRead = true
+    }
+    await adopt()
   }
 
   /** Attempts that died with their process come before everything else. */
@@ -95,13 +108,13 @@ export function createRenewer(ports: Ports): Renewer {
   }
 
   async function renewDue(handle: ProviderHandle, outcomeUnknown: boolean): Promise<void> {
-    const room = handle.governor.room()
+    const urgency = outcomeUnknown ? 'recovery' : 'renewal'
+    const room = handle.governor.room(urgency)
     if (room <= 0 || stopped) return
     const provider = handle.provider.id
     // Those in flight are still listed.
     const limit = room + refresher.inFlight(provider)
     const rows = await store.listDueConnections({ provider, before: clock.now(), limit, outcomeUnknown })
-    const urgency = outcomeUnknown ? 'recovery' : 'renewal'
     const idle = rows.filter(({ id }) => !refresher.isRefreshing(id) && !ports.pending.has(id))
     const isMoreThanFits = rows.length === limit
     for (const row of idle.slice(0, room)) {
@@ -122,7 +135,7 @@ export function createRenewer(ports: Ports): Renewer {
 
   async function tick(): Promise<void> {
     try {
-      await adopt()
+      await settleFormerRun()
       await ports.wallClock.look()
       for (const handle of providers.all()) await renewDue(handle, true)
       for (const handle of providers.all()) await renewDue(handle, false)

@@ -35,7 +35,7 @@ export function createSplay(clock: Pick<Clock, 'monotonic'>, random: Pick<Random
 export interface Marks<T> {
   /** Marks something; marking it again changes nothing. */
   add(key: string, item: T): void
-  /** The same for what must not be delayed: the first state, and what the stream itself has waited for. */
+  /** The same for what must not be delayed: a first state. */
   addPromptly(key: string, item: T): void
   /** Takes the oldest mark. */
   take(): T | undefined

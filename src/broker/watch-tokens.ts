@@ -26,6 +26,8 @@ interface Watch {
   sent: string
   /** Whether a refresh is awaited. */
   waiting: boolean
+  /** Whether it will be looked at again because the broker failed. */
+  retrying: boolean
   /** Why the refresh that was awaited brought nothing; used once. */
   trouble?: unknown
 }
@@ -43,7 +45,7 @@ export async function* watchAccessTokens(
 ): AsyncGenerator<TokenState, void, undefined> {
   const marks = createMarks<Watch>(ports.splay, ports.clock, request.signal)
   const watches = new Map<string, Watch>(
-    request.connections.map(name => [keyOf(name), { name, sent: '', waiting: false }]),
+    request.connections.map(name => [keyOf(name), { name, sent: '', waiting: false, retrying: false }]),
   )
   const ends: (() => void)[] = []
   try {
@@ -104,7 +106,9 @@ function awaitRefresh(
   const settle = (trouble?: unknown) => {
     watch.waiting = false
     watch.trouble = trouble
-    marks.addPromptly(keyOf(watch.name), watch)
+    // Many streams may have waited for the same refresh; only a first state is owed at once.
+    if (watch.sent === '') marks.addPromptly(keyOf(watch.name), watch)
+    else marks.add(keyOf(watch.name), watch)
   }
   view.wait(signal).then(() => settle(), settle)
 }
@@ -116,8 +120,12 @@ function errorState(
   marks: Marks<Watch>,
 ): TokenState | undefined {
   const { name } = watch
-  if (error.reason === 'BROKER_UNAVAILABLE') {
-    clock.schedule(RETRY_MS, () => marks.add(keyOf(name), watch))
+  if (error.reason === 'BROKER_UNAVAILABLE' && !watch.retrying) {
+    watch.retrying = true
+    clock.schedule(RETRY_MS, () => {
+      watch.retrying = false
+      marks.add(keyOf(name), watch)
+    })
   }
   const sent = `${error.reason} ${error.message}`
   if (sent === watch.sent) return undefined

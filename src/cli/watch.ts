@@ -93,7 +93,8 @@ async function* changesOf(
 
 function show({ name, json, sentence }: Change, printed: Map<string, string>, options: WatchOptions, io: Io) {
   const key = `${name.provider}/${name.account}`
-  const text = JSON.stringify(json)
+  // What a person would read as the same line says nothing new; at a fixed time, so that minutes do not count.
+  const text = options.json ? JSON.stringify(json) : sentence((_, text) => text, 0)
   if (printed.get(key) === text) return
   printed.set(key, text)
   if (options.json) return printJsonLine(io, json)

@@ -2,7 +2,13 @@ import { type Http, HttpError, type HttpResponse } from '../egress/http.ts'
 import type { Definition, Operation, OperationName } from '../providers/definition.ts'
 import type { Provider } from '../providers/provider.ts'
 import { Secret } from '../secret.ts'
-import { readRefreshToken, readTokenAnswer, readVerifiedFacts, type TokenAnswer, type VerifiedFacts } from './answer.ts'
+import {
+  readRefreshToken,
+  readTokenAnswer,
+  readVerifiedFacts,
+  type TokenAnswer,
+  type VerifiedFacts,
+} from './answer.ts'
 import { classify } from './classify.ts'
 import type { DefinitionSource } from './discovery.ts'
 import { type Failure, failed, type Result, success } from './failure.ts'
@@ -120,7 +126,9 @@ export function createOAuthClient(
       const failure = classify(definition, name, response, now(), secrets)
       const root = operation.root ?? definition.root
       const isSaved = succeeded && name === 'refresh'
-      return failed(isSaved ? { ...failure, refreshToken: readRefreshToken(definition, response.body, root) } : failure)
+      return failed(
+        isSaved ? { ...failure, refreshToken: readRefreshToken(definition, response.body, root) } : failure,
+      )
     } catch (error) {
       return failed(failureOf(error))
     }

@@ -264,6 +264,22 @@ describe('WatchConnections', () => {
     stream.on('error', () => {})
     stream.cancel()
   })
+
+  it('ends when its caller may not call it for anything any more', async () => {
+    const methods = ['WatchConnections']
+    const { admin } = await start(
+      {
+        async *watchConnections({ visible }) {
+          yield STATUS
+          methods.pop()
+          if (visible(STATUS)) yield STATUS
+        },
+      },
+      [callerNamed('service', { providers: ['*'], accounts: ['*'], methods })],
+    )
+    const failure = await endOf(admin.watchConnections({ provider: '' }, bearer('service')))
+    expect(failure).toMatchObject({ code: status.PERMISSION_DENIED, reason: 'ACCESS_DENIED' })
+  })
 })
 
 describe('the watches of one caller', () => {

@@ -22,19 +22,20 @@ export function createLife(): Life {
     }
   }
 
-  function bound(method: (...input: unknown[]) => unknown) {
+  function bound(target: object, name: string) {
     return (...input: unknown[]) => {
       if (!alive) return nothing
-      const answer = method(...input)
+      // Looked up now, because it may have been replaced there.
+      const answer = Reflect.get(target, name)(...input)
       return answer instanceof Promise ? answered(answer) : answer
     }
   }
 
   return {
     bind<T extends object>(target: T): T {
-      const entries = Object.entries(target).map(([key, value]) => [
-        key,
-        typeof value === 'function' ? bound(value) : value,
+      const entries = Object.entries(target).map(([name, value]) => [
+        name,
+        typeof value === 'function' ? bound(target, name) : value,
       ])
       return Object.fromEntries(entries) as T
     },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { settle } from './fake-clock.ts'
-import { answers } from './scripted-server.ts'
+import { acted, answers } from './scripted-server.ts'
 import { createWorld } from './world.ts'
 
 const HOUR = 3_600_000
@@ -127,7 +127,7 @@ describe('disconnect()', () => {
     await connect()
     await clock.advance(HOUR)
     const gate = Promise.withResolvers<void>()
-    server.script.push(gate.promise)
+    server.script.push(acted.late(gate.promise))
     const late = get().catch(error => error)
     await settle()
     await broker.disconnect({ ...name, shared: 'KEEP' })

@@ -70,6 +70,7 @@ export function createMachine(options: MachineOptions = {}) {
     const spool = life.bind(disk.open())
     const http = life.bind(server.http)
     const releases: TokenRelease[] = []
+    const audit = createAudit(releases)
     const log: LogLine[] = []
     const all = [{}, ...(options.others ?? [])].map(other => ({ ...provider, ...over, ...other }))
     const broker = createBroker({
@@ -80,14 +81,14 @@ export function createMachine(options: MachineOptions = {}) {
       store,
       keyring: fakeKeyring,
       spool,
-      audit: createAudit(releases),
+      audit,
       clock: { ...clock, schedule: (ms, callback) => clock.schedule(ms, life.whileAlive(callback)) },
       random,
       log: createLog(log),
       publicUrl: 'https://broker.example',
       replica,
     })
-    return { broker, store, spool, releases, log, crash: life.end, ...conversation(broker) }
+    return { broker, store, spool, audit, releases, log, crash: life.end, ...conversation(broker) }
   }
 
   return {

@@ -139,6 +139,21 @@ describe('watchAccessTokens()', () => {
     expect(brief(seen)).toEqual([' BROKER_UNAVAILABLE', ' v1'])
   })
 
+  it('tries again at one time only, however often the connection changes meanwhile', async () => {
+    const { set, atHand, read, settle, clock, counts } = createWatching()
+    const unrecorded = () => atHand('v1', { release: () => Promise.reject(failure('BROKER_UNAVAILABLE')) })
+    set(ACME, unrecorded)
+    read([ACME])
+    for (let i = 0; i < 50; i++) {
+      await settle()
+      set(ACME, unrecorded)
+    }
+    await clock.advance(4_900)
+    const before = counts.views
+    await clock.advance(100)
+    expect(counts.views).toBe(before + 1)
+  })
+
   it('ends when its caller has lost the right, before the next token is released', async () => {
     const { set, atHand, read, settle, released } = createWatching()
     let allowed = true
@@ -193,6 +208,23 @@ describe('watchAccessTokens()', () => {
 })
 
 describe('many streams', () => {
+  it('that have waited for one refresh after their token ended are spread too', async () => {
+    const { set, atHand, read, settle, clock } = createWatching()
+    set(ACME, () => atHand('v1'))
+    const readers = Array.from({ length: 500 }, () => read([ACME]))
+    await settle()
+    const refresh = Promise.withResolvers<void>()
+    set(ACME, () => ({ kind: 'wait', wait: () => refresh.promise }))
+    await clock.advance(2_000)
+    set(ACME, () => atHand('v2'), { silently: true })
+    refresh.resolve()
+    await settle()
+    const told = () => readers.filter(({ seen }) => seen.length === 2).length
+    expect(told()).toBe(100)
+    await clock.advance(1_000)
+    expect(told()).toBe(500)
+  })
+
   it('are told of a change at once if they are a hundred', async () => {
     const { set, atHand, read, settle } = createWatching()
     const readers = Array.from({ length: 100 }, () => read([ACME]))

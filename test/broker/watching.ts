@@ -13,7 +13,7 @@ export const ACME: ConnectionName = { provider: 'acme', account: '' }
 export const ZETA: ConnectionName = { provider: 'acme', account: 'zeta' }
 
 /** A token that a watcher tells from another by its version. */
-export function tokenOf(version: string): AccessToken {
+function tokenOf(version: string): AccessToken {
   return {
     accessToken: new Secret(`secret of ${version}`),
     tokenType: 'Bearer',

@@ -15,5 +15,6 @@ export async function createWorld(options: WorldOptions = {}) {
     /** Another process over the same store. */
     boot: (provider: Partial<Provider> = {}) => machine.boot({ provider }).broker,
     ...machine.boot(),
+    store: sqlite,
   }
 }

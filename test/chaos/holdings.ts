@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sealContext } from '../../src/broker/connection.ts'
 import type { Keyring } from '../../src/store/keyring.ts'
-import { openSealedStore } from '../../src/store/open-store.ts'
+import { openSealedStore, type SealedStore } from '../../src/store/open-store.ts'
 import type { ConnectionRow } from '../../src/store/rows.ts'
 import type { SpooledCommit } from '../../src/store/spool.ts'
 import { PROVIDER } from './home.ts'
+import { FILLER } from './small-disk.ts'
 import type { World } from './world.ts'
 
 /** What a broker that is gone has kept of one connection. */
@@ -21,26 +22,40 @@ export interface Holding {
 /** More connections than any test has. */
 const CONNECTIONS_MAX = 1_000
 
+/** More revocations than wait at any time. */
+const REVOCATIONS_MAX = 1_000
+
+/** Reads what the data folder of a process that has ended holds, by account. */
+export function readHoldings(dataDir: string): Promise<Map<string, Holding>> {
+  return withCopy(dataDir, async ({ store, keyring, spool }) => {
+    const rows = await store.listConnections({ provider: PROVIDER, limit: CONNECTIONS_MAX })
+    const { commits } = await spool.list()
+    return new Map(rows.map(row => [row.account, holdingOf(row, commits, keyring)]))
+  })
+}
+
+/** The accounts whose tokens wait to be revoked. */
+export function readRevocations(dataDir: string): Promise<Set<string>> {
+  return withCopy(dataDir, async ({ store }) => {
+    const due = await store.listDueRevocations(Number.MAX_SAFE_INTEGER, REVOCATIONS_MAX)
+    return new Set(due.map(({ account }) => account))
+  })
+}
+
 /**
- * Reads the data folder of a process that has ended, by account. A copy is opened, because opening recovers what the
- * crash left, and that is for the next start to do; SQLite checks the structure meanwhile.
+ * Opens a copy, because opening recovers what the crash left, and that is for the next start to do. SQLite checks
+ * the structure meanwhile.
  */
-export async function readHoldings(dataDir: string): Promise<Map<string, Holding>> {
-  const copy = await mkdtemp(join(tmpdir(), 'token-broker-chaos-copy-'))
+async function withCopy<T>(dataDir: string, read: (copy: SealedStore) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'token-broker-chaos-copy-'))
   try {
-    await cp(dataDir, copy, { recursive: true })
-    const path = join(copy, 'root.key')
+    await cp(dataDir, folder, { recursive: true, filter: path => !path.endsWith(FILLER) })
+    const path = join(folder, 'root.key')
     const rootKey = { kind: 'file', path, createIfMissing: false } as const
-    const { store, keyring, spool, close } = await openSealedStore({ dataDir: copy, rootKey, now: Date.now() })
-    try {
-      const rows = await store.listConnections({ provider: PROVIDER, limit: CONNECTIONS_MAX })
-      const { commits } = await spool.list()
-      return new Map(rows.map(row => [row.account, holdingOf(row, commits, keyring)]))
-    } finally {
-      await close()
-    }
+    const copy = await openSealedStore({ dataDir: folder, rootKey, now: Date.now() })
+    return await read(copy).finally(copy.close)
   } finally {
-    await rm(copy, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true })
   }
 }
 

@@ -11,6 +11,8 @@ export interface SmallDisk {
   unmount(): Promise<void>
 }
 
+/** The file that takes what is left. */
+export const FILLER = 'filler'
 const CHUNK_BYTES = 64 * 1024
 /** The least that a file grows by: no chunk of that size fits any more. */
 const PAGE_BYTES = 4096
@@ -18,7 +20,7 @@ const PAGE_BYTES = 4096
 /** Mounts a tmpfs on an existing folder. Needs root. */
 export async function mountSmallDisk(path: string, megabytes: number): Promise<SmallDisk> {
   await must('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0700`, 'tmpfs', path])
-  const filler = join(path, 'filler')
+  const filler = join(path, FILLER)
   return {
     path,
     async fill() {

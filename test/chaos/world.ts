@@ -34,7 +34,7 @@ export interface World {
    * @param expiresInMs how long their access tokens are said to live; default: as long as what is soon due
    */
   connect(program: Program, accounts: readonly string[], expiresInMs?: number): Promise<void>
-  /** The tokens of those grants that the provider takes at this moment. */
+  /** Every token that the provider takes at this moment. */
   accepted(kind: 'access' | 'refresh'): ReadonlySet<string>
   /** Refresh requests that the provider works on now. */
   inFlight(): number
@@ -69,7 +69,7 @@ export async function createWorld({ behavior, ...options }: WorldOptions): Promi
   const grants = new Map<string, GrantedTokens>()
   const { control } = sandbox
   const accepted = (kind: 'access' | 'refresh') => {
-    const tokens = [...grants.values()].flatMap(({ grantId }) => control.listTokens({ grantId }))
+    const tokens = control.listTokens({ dialect: DIALECT })
     return new Set(tokens.filter(token => token.kind === kind && token.live).map(({ value }) => value))
   }
   const inFlight = () => control.listRequests({ operation: 'refresh' }).filter(isOpen).length

@@ -153,6 +153,20 @@ describe('watch', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ status: { provider: 'pinterest', state: 'ACTIVE' } })
   })
 
+  it('repeats no line for a change that the line does not show, but with --json shows it', async () => {
+    const state = statusOf()
+    const messages = [
+      { status: state },
+      { status: { ...state, nextRefreshTime: minutesFromNow(9) } },
+      { status: { ...state, state: ConnectionState.REAUTH_REQUIRED } },
+    ]
+    const { stdout } = await runStatuses(2, [], { messages })
+    expect(stdout.match(/ACTIVE|REAUTH_REQUIRED/g)).toEqual(['ACTIVE', 'REAUTH_REQUIRED'])
+    broker?.close()
+    const json = await runStatuses(3, ['--json'], { messages })
+    expect(json.stdout.trimEnd().split('\n')).toHaveLength(3)
+  })
+
   it('opens the stream again when it has ended, waits longer each time, and repeats nothing', async () => {
     const { stdout, stderr, requests, exitCode } = await runTokens(
       2,

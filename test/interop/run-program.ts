@@ -27,12 +27,22 @@ export function runProgram(
   { cwd, env, stdin = '', isEnough = () => false }: ProgramOptions = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, timeout: PROGRAM_MS_MAX })
+    // In a group of its own: some programs are a script that runs the real one.
+    const detached = true
+    const options = { cwd, env: { ...process.env, ...env }, timeout: PROGRAM_MS_MAX, detached }
+    const child = spawn(file, args, options)
+    const end = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid)
+      } catch {
+        // It has ended by itself.
+      }
+    }
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => {
       stdout += text
-      if (isEnough(stdout)) child.kill()
+      if (isEnough(stdout)) end()
     })
     child.stderr.setEncoding('utf8').on('data', text => {
       stderr += text

@@ -30,6 +30,8 @@ export interface HttpPorts {
   readonly onSend: (exchange: Exchange) => void
   /** Called when a grant is refused that lives. */
   readonly onLie: (exchange: Exchange) => void
+  /** Called when an answer is read. */
+  readonly onAnswer: (exchange: Exchange, status: number) => void
   readonly note: (text: string) => void
 }
 
@@ -101,6 +103,7 @@ export function createHttpPort(ports: HttpPorts, process: Process, nextNumber: (
       scheduler.after(ms, () => {
         arrived = () => {
           if (presentation !== undefined) presentation.answer = 'read'
+          ports.onAnswer(exchange, answer.status)
           resolve(toResponse(answer))
         }
       }, { label: `${label} arrives` })

@@ -4,6 +4,9 @@ import type { Process } from './scheduler.ts'
 import type { StoreCall } from './store-port.ts'
 import { candidatesOf, grantOfRow, isAwaited, laterPresentations, plainOf, type Truth } from './truth.ts'
 
+/** Verdicts that rest on what the provider said, so that it has to be asked twice. */
+const NEEDS_REFUSALS = /^(OUTCOME_LOST|ROTATED_ELSEWHERE|REVOKED|GRANT_REFUSED|)$/
+
 /**
  * The rules that hold after every step. I1 and I6 are checked as a request leaves (`sending.ts`), I2, I7, I8 and I9
  * as an answer does (`serving.ts`), I3 and I10 here at every change of what is stored, I4 and I5 here on what is
@@ -83,6 +86,11 @@ function checkVerdict(
   row: ConnectionRow,
 ): void {
   if (method !== 'failRefresh' || row.state === was.state) return
+  if (row.state === 'REAUTH_REQUIRED' && NEEDS_REFUSALS.test(row.stateReason)) {
+    const [count = 0, ofSibling = 1] = candidatesOf(was).map(token => truth.refusals.get(token) ?? 0)
+    if (count < 2 || ofSibling < 1)
+      truth.violate('hasty', `${process.name} gave ${name(row)} up (${row.stateReason}) after ${count} refusals`)
+  }
   const { attemptId } = args[1] as { readonly attemptId: string }
   if (was.attemptId === attemptId) return
   truth.violate('I10', `${process.name} failed ${name(row)} as ${row.state} by an attempt that was not the current one`)

@@ -17,8 +17,8 @@ import { createStorePort, type StorePorts } from './store-port.ts'
 import { plainOf } from './truth.ts'
 import { EPOCH, type World } from './world.ts'
 
-/** The timers of the renewer, which only look whether something is due. */
-const POLL_MS = 250
+/** The timers that only look whether there is something to do: the renewer's, and those that look after watches. */
+const POLLS_MS: readonly number[] = [250, 1_000]
 
 /** One broker on its machine: the process comes and goes, the spool file and the clock stay. */
 export interface Replica {
@@ -124,7 +124,7 @@ function clockOf({ scheduler }: World, replica: Replica, process: Process): Cloc
     now: () => EPOCH + scheduler.now() + replica.wallOffset,
     monotonic: () => scheduler.now() - started,
     schedule: (ms, run) =>
-      scheduler.after(ms, run, { owner: process, poll: ms === POLL_MS, label: `${process.name} timer ${ms}` }),
+      scheduler.after(ms, run, { owner: process, poll: POLLS_MS.includes(ms), label: `${process.name} timer ${ms}` }),
   }
 }
 

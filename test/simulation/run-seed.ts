@@ -7,7 +7,7 @@ import type { Tally } from './truth.ts'
 import { createWorld, type Plant, type World } from './world.ts'
 
 /** How many lines of the end of a trace a failure prints. */
-const TRACE_LINES = 400
+const TRACE_LINES = 200
 
 export interface SeedOptions {
   readonly plant?: Plant

@@ -14,15 +14,15 @@ const LOOKS = new Set([
   'touchConnections',
   'pruneConsents',
 ])
-const READS = /^(find|list|count|has)/
+const READS = /^(find|list|count|has|clockMark)/
 
 /** One use of the store. */
 export interface StoreCall {
   readonly process: Process
   readonly method: string
   readonly args: readonly unknown[]
-  /** Does it. */
-  readonly proceed: () => Promise<unknown>
+  /** Does it, with other arguments if some are given. */
+  readonly proceed: (args?: readonly unknown[]) => Promise<unknown>
 }
 
 /** What the stores of a simulation share. */
@@ -44,7 +44,8 @@ export function createStorePort(ports: StorePorts, process: Process, inner: Stor
   async function attempt(method: string, args: readonly unknown[]): Promise<unknown> {
     const refused = refusal(mode(), method, dice)
     if (refused !== undefined) throw refused
-    return apply({ process, method, args, proceed: async () => methods[method]?.(...args) })
+    const proceed = async (others: readonly unknown[] = args) => methods[method]?.(...others)
+    return apply({ process, method, args, proceed })
   }
 
   return new Proxy(inner, {

@@ -36,6 +36,8 @@ export interface Truth {
   readonly storedAt: Map<string, number>
   /** Releases that are recorded: caller and fingerprint. */
   readonly audited: Set<string>
+  /** How many refusals of a refresh token have been read. */
+  readonly refusals: Map<string, number>
   /** Requests by their number. */
   readonly exchanges: Map<number, Exchange>
   /** Grants of which the provider has once said that they are dead while they were not. */
@@ -66,6 +68,7 @@ export function createTruth(
     durable: new Set(),
     storedAt: new Map(),
     audited: new Set(),
+    refusals: new Map(),
     exchanges: new Map(),
     liedAbout: new Set(),
     disconnected: new Map(),

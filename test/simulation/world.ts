@@ -96,6 +96,10 @@ export function createWorld(profile: Profile, { plant, trace }: WorldOptions = {
     server,
     fates: () => fatesOf(profile, modes.provider),
     note: truth.note,
+    onAnswer({ refreshToken }, status) {
+      if (refreshToken === undefined || status !== 400) return
+      truth.refusals.set(refreshToken, (truth.refusals.get(refreshToken) ?? 0) + 1)
+    },
     onLie({ refreshToken = '' }) {
       const grant = server.grantOf(refreshToken)
       if (grant !== undefined) truth.liedAbout.add(grant)
