@@ -13,6 +13,8 @@ export interface ProgramOptions {
   /** Laid over this process's environment. */
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
+  /** When it is killed. Default: {@link PROGRAM_MS_MAX}. */
+  readonly timeoutMs?: number
 }
 
 /** Longer than any call takes, and shorter than a test may. */
@@ -22,10 +24,10 @@ const PROGRAM_MS_MAX = 45_000
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cwd, env, stdin = '' }: ProgramOptions = {},
+  { cwd, env, stdin = '', timeoutMs = PROGRAM_MS_MAX }: ProgramOptions = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, timeout: PROGRAM_MS_MAX })
+    const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, timeout: timeoutMs })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => {
