@@ -1,16 +1,14 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join, relative, resolve } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { DEFAULT_CLIENT } from '../sandbox/clients.ts'
 import { createSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import { createLog } from '../telemetry/log.ts'
+import { type DemoPorts, startOnFreePorts } from './demo-ports.ts'
 import { type RunningBroker, startBroker } from './serve-broker.ts'
 import { systemClock, systemRandom } from './system-ports.ts'
 
 const HOST = '127.0.0.1'
-/** The usual ports; where one is taken, a free one is used instead. */
-const PORTS = { grpc: 50_051, http: 8085, admin: 8086, sandbox: 8087 }
 
 /** What the demo walks with: an id for the broker, and the dialect that the sandbox speaks for it. */
 export interface DemoProvider {
@@ -40,33 +38,25 @@ export interface DemoWorld {
   stop(): Promise<void>
 }
 
-/** Starts both in one process, with everything that they write below one folder. */
-export async function createDemoWorld(folder: string): Promise<DemoWorld> {
-  const sandbox = createSandbox({ clock: systemClock, random: systemRandom, options: { autoApprove: true } })
-  const { origin } = await sandbox.listen({ host: HOST, port: await freePort(PORTS.sandbox) })
+/**
+ * Starts both in one process, with everything that they write below one folder.
+ *
+ * @param ports preferred; where one is taken, a free one is used instead
+ */
+export async function createDemoWorld(folder: string, ports: DemoPorts): Promise<DemoWorld> {
+  const { sandbox: sandboxPort, ...brokerPorts } = ports
+  const { sandbox, origin } = await startOnFreePorts(HOST, { port: sandboxPort }, startSandbox)
   try {
-    const ports = {
-      grpc: await freePort(PORTS.grpc),
-      http: await freePort(PORTS.http),
-      admin: await freePort(PORTS.admin),
-    }
-    const configPath = await writeConfig(folder, origin, ports)
-    const config = await loadConfig({
-      argvPath: configPath,
-      env: {},
-      cwd: process.cwd(),
-      readFile: path => readFile(path),
-      runCommand: () => Promise.reject(new Error('the demo runs no commands')),
-    })
-    const log = createLog('warn', { write: line => void process.stderr.write(line) })
-    const running = await startBroker(config, log)
+    const { running, publicUrl } = await startOnFreePorts(HOST, brokerPorts, async chosen =>
+      startConfigured(await writeConfig(folder, origin, chosen)),
+    )
     return {
       sandbox,
       running,
       folder: relative(process.cwd(), folder),
       grpcAddress: `${HOST}:${running.grpcPorts[0]}`,
       tokenFile: join(folder, 'operator.token'),
-      publicUrl: config.publicUrl,
+      publicUrl,
       sandboxOrigin: origin,
       async stop() {
         await running.stop()
@@ -79,11 +69,34 @@ export async function createDemoWorld(folder: string): Promise<DemoWorld> {
   }
 }
 
+async function startSandbox({ port }: { readonly port: number }) {
+  const sandbox = createSandbox({ clock: systemClock, random: systemRandom, options: { autoApprove: true } })
+  try {
+    const { origin } = await sandbox.listen({ host: HOST, port })
+    return { sandbox, origin }
+  } catch (error) {
+    await sandbox.close()
+    throw error
+  }
+}
+
+async function startConfigured(configPath: string) {
+  const config = await loadConfig({
+    argvPath: configPath,
+    env: {},
+    cwd: process.cwd(),
+    readFile: path => readFile(path),
+    runCommand: () => Promise.reject(new Error('the demo runs no commands')),
+  })
+  const log = createLog('warn', { write: line => void process.stderr.write(line) })
+  return { running: await startBroker(config, log), publicUrl: config.publicUrl }
+}
+
 /** The demo's configuration is a file like any other, to be read and changed. */
 async function writeConfig(
   folder: string,
   sandboxOrigin: string,
-  ports: { readonly grpc: number; readonly http: number; readonly admin: number },
+  ports: Omit<DemoPorts, 'sandbox'>,
 ): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = resolve(folder, 'broker.yaml')
@@ -125,19 +138,4 @@ function builtIn(id: string, scopes: readonly string[], sandboxOrigin: string): 
     client_secret: {file: client-secret}
     scopes: [${scopes.map(scope => `"${scope}"`).join(', ')}]
 `
-}
-
-function freePort(preferred: number): Promise<number> {
-  return tryPort(preferred).catch(() => tryPort(0))
-}
-
-function tryPort(port: number): Promise<number> {
-  return new Promise((fulfil, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(port, HOST, () => {
-      const address = server.address()
-      server.close(() => fulfil(typeof address === 'object' && address !== null ? address.port : port))
-    })
-  })
 }

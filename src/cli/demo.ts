@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import type { BrokerClient } from './client.ts'
 import { withBroker } from './client.ts'
+import { USUAL_PORTS } from './demo-ports.ts'
 import { connect, createLink, disconnect, WALK_LIFETIME_MS, walk } from './demo-walk.ts'
 import { createDemoWorld, DEMO_PROVIDERS, type DemoProvider, type DemoWorld } from './demo-world.ts'
 import { EXIT, usageError } from './exit.ts'
@@ -28,7 +29,7 @@ export interface DemoOptions {
 export async function demo(options: DemoOptions, io: Io): Promise<number> {
   const providers = chosen(options.provider)
   const interrupted = io.untilInterrupted()
-  const world = await createDemoWorld(resolve(FOLDER))
+  const world = await createDemoWorld(resolve(FOLDER), USUAL_PORTS)
   const env = { ...io.env, TOKEN_BROKER_ADDRESS: world.grpcAddress, TOKEN_BROKER_TOKEN_FILE: world.tokenFile }
   try {
     return await withBroker({ ...io, env }, async broker => {

@@ -1,6 +1,7 @@
 import { AdminServiceService, ImportCheck, ImportOutcome } from '../gen/tokenbroker/v1/admin.ts'
 import { type BrokerClient, PROVIDER_CALL_DEADLINE_MS, withBroker } from './client.ts'
 import { CliError, EXIT, usageError } from './exit.ts'
+import { withoutConflicts } from './import-conflicts.ts'
 import { type GrantRecord, readRecords } from './import-records.ts'
 import { type Imported, importedToJson, reportLine, summaryLine } from './import-report.ts'
 import { readImportText } from './import-source.ts'
@@ -29,7 +30,7 @@ export async function importGrants(
   options: ImportOptions,
   io: Io,
 ): Promise<number> {
-  const records = readRecords(await readImportText(file, io))
+  const records = withoutConflicts(readRecords(await readImportText(file, io)))
   if (records.length === 0) throw usageError('there is no token in the input')
   if (options.account !== undefined && records.length > 1) {
     throw usageError(`--account names one connection, and the input has ${records.length} grants`)

@@ -32,15 +32,23 @@ function checkClient(written: WrittenProvider, definition: Definition, report: R
   }
 }
 
+/** That it is absolute and has no query and no fragment holds for every provider: its parts are checked for that. */
 function checkRedirect(
-  { client_id: id, endpoints_base: base }: WrittenProvider,
+  { client_id: id, endpoints_base: base, redirect_path: path }: WrittenProvider,
   { authorize, refresh }: Definition,
   redirectUri: string,
   report: Report,
 ): void {
-  const hasConsent = id !== undefined && refresh.mode !== 'client_credentials'
-  if (!hasConsent || base !== undefined || !authorize.redirect_https_required) return
-  if (redirectUri.startsWith('https:')) return
+  const { redirect_https_required: needsHttps, redirect_length_max: lengthMax } = authorize
+  if (id === undefined || refresh.mode === 'client_credentials') return
+  if (lengthMax !== undefined && redirectUri.length > lengthMax) {
+    report(
+      path === undefined ? [] : ['redirect_path'],
+      `makes a redirect address of ${redirectUri.length} characters with public_url; the provider takes at most ${lengthMax}`,
+    )
+  }
+  // A sandbox is on this machine, where https is not to be had.
+  if (!needsHttps || base !== undefined || redirectUri.startsWith('https:')) return
   report([], `sends browsers back to https addresses only, and public_url makes it ${redirectUri}`)
 }
 

@@ -16,7 +16,7 @@ const SCOPE_LENGTH_MAX = 256
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 /** Variables are parts of host names and paths; a host name has at most 253 characters. */
 const VARIABLE_LENGTH_MAX = 256
-/** Providers take redirect addresses of fewer than 512 characters, some of them. */
+/** Leaves room for `public_url`: providers take fewer than 512 characters of both, some of them. */
 const REDIRECT_PATH_LENGTH_MAX = 400
 /** Sockets to one provider; beyond it the provider, not the broker, should be asked. */
 const CONCURRENCY_MAX = 1_000

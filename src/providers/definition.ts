@@ -164,6 +164,8 @@ const authorizeSchema = z.strictObject({
   scope_separator: z.string().default(' '),
   pkce: z.enum(['off', 's256']).default('s256'),
   redirect_https_required: z.boolean().default(false),
+  /** Characters of the longest redirect URI that can be registered (TikTok Login Kit); absent = no limit is known. */
+  redirect_length_max: z.number().int().positive().optional(),
   /** A fixed `redirect_uri` value that stands for the registered URL (eBay's RuName). */
   redirect_alias: z.string().nullable().default(null),
 })

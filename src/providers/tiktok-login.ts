@@ -14,7 +14,9 @@ export const tiktokLogin: DefinitionInput = {
     scope_separator: ',',
     // A verifier is for mobile and desktop apps, which this is not; theirs is said to be hexadecimal besides.
     pkce: 'off',
+    // "Less than 512 characters", https, no query, no fragment; no redirect URI of ours has either of these.
     redirect_https_required: true,
+    redirect_length_max: 511,
   },
   client_auth: 'body',
   // Assumed: the status of errors is not documented, and several clients saw them under 200.

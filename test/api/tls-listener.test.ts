@@ -5,6 +5,7 @@ import { credentials, status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { GetAccessTokenRequest, TokenBrokerServiceClient } from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { selfSigned } from '../http/self-signed.ts'
+import { skippedWithout } from '../skipped.ts'
 import { TOKEN } from './fake-broker.ts'
 import { call, failureOf, type RunningServer, startServer } from './running-server.ts'
 
@@ -23,7 +24,9 @@ async function start(...parameters: Parameters<typeof startServer>): Promise<Run
 
 const certificate = selfSigned()
 
-describe.skipIf(certificate === undefined)('a TLS listener', () => {
+const missing = skippedWithout('openssl', certificate !== undefined)
+
+describe.skipIf(certificate === undefined)(`a TLS listener${missing}`, () => {
   const tls = certificate
   const ca = Buffer.from(certificate?.cert ?? '')
 

@@ -28,8 +28,8 @@ export interface ScriptedServer {
   accepts(refreshToken: string): boolean
   /** Whether that access token works, if it has not expired. */
   honours(accessToken: string): boolean
-  /** The user ends every grant at the provider. */
-  endGrants(): void
+  /** The user ends every grant at the provider, or the one to which a token belongs. */
+  endGrants(token?: string): void
   readonly revoked: string[]
   /** Requests to the token endpoint that are being answered, and how many there ever were at once. */
   readonly inFlight: { now: number; max: number }
@@ -51,7 +51,7 @@ export function createScriptedServer(now: () => number = Date.now): ScriptedServ
     current: grants.current,
     accepts: token => grants.accepts(token, server),
     honours: grants.honours,
-    endGrants: grants.endAll,
+    endGrants: token => (token === undefined ? grants.endAll() : grants.end(token)),
     lifetime: 3600,
     scope: 'a b',
     account: 'account-1',

@@ -205,6 +205,42 @@ describe('import', () => {
     })
   })
 
+  it.each([
+    ['two', 2, 'lines 1 and 2'],
+    ['five', 5, 'lines 1, 2, 3, 4 and 5'],
+    ['seven', 7, 'lines 1, 2, 3, 4, 5 and 2 more'],
+  ])('of %s different grants for one account takes none of them, but the others', async (_, count, lines) => {
+    const grants = Array.from({ length: count }, (_, n) => ({ access_token: `canary-${n}`, name: 'a' }))
+    const stdin = [...grants, { access_token: 'canary', account: 'b' }]
+      .map(grant => JSON.stringify(grant))
+      .join('\n')
+    const { stdout, exitCode, requests } = await run(['--replace'], { stdin })
+    expect(exitCode).toBe(1)
+    expect(stdout.split('\n')[1]).toBe(
+      `pinterest account "a": line 2: not taken: ${lines} bring different grants for this account: leave the one that is in use`,
+    )
+    expect(stdout).toContain(`1 of ${count + 1} taken, ${count} not`)
+    expect(requests.map(({ account }) => account)).toEqual(['b'])
+  })
+
+  it('of the system-level credential twice, because no line says an account, takes neither', async () => {
+    const stdin = '{"access_token": "canary-1"}\n{"access_token": "canary-2", "account": ""}'
+    const { requests, exitCode } = await run(['--replace'], { stdin })
+    expect({ requests, exitCode }).toEqual({ requests: [], exitCode: 1 })
+  })
+
+  it('of the same grant twice leaves it to the broker to know it again', async () => {
+    const stdin = `${JSON.stringify(QUICKSTART)}\n${JSON.stringify({ ...QUICKSTART, access_token: 'canary' })}`
+    const { requests, exitCode } = await run([], { stdin })
+    expect(exitCode).toBe(0)
+    expect(requests.map(({ refreshToken }) => refreshToken)).toEqual(['pinr.canary', 'pinr.canary'])
+  })
+
+  it('of an access token with and without its refresh token takes neither', async () => {
+    const stdin = `${JSON.stringify(QUICKSTART)}\n${JSON.stringify({ ...QUICKSTART, refresh_token: null })}`
+    expect((await run([], { stdin })).requests).toEqual([])
+  })
+
   it('reports a refresh that failed, exit 1', async () => {
     const note = 'the grant is stored, but pinterest did not renew it'
     const answer = answering({ outcome: ImportOutcome.REFRESH_FAILED, note, status: statusOf() })

@@ -415,6 +415,58 @@ client_id: x`)
   })
 })
 
+describe('loadConfig() with a provider that limits the length of redirect addresses', () => {
+  const PATH_MAX = 400
+  const base = (length: number) => `https://b.example/${'p'.repeat(length - 'https://b.example/'.length)}`
+  const publicUrl = (length: number) => `public_url: ${base(length)}\n`
+  const limited = (keys: string) =>
+    provider(
+      `definition: {token_url: "https://a.example/t", client_auth: none, authorize: {redirect_length_max: 511}}\n${keys}`,
+    )
+  const path = `/${'a'.repeat(PATH_MAX - 1)}`
+
+  it.each([
+    [
+      'one that is written',
+      `client_id: x\nredirect_path: ${path}`,
+      PATH_MAX,
+      '6:5  providers.a.redirect_path',
+    ],
+    ['the default', 'client_id: x', '/oauth/callback/a'.length, '3:3  providers.a'],
+    [
+      'one before a sandbox',
+      `client_id: x\nredirect_path: ${path}\nendpoints_base: http://127.0.0.1:8087`,
+      PATH_MAX,
+      '6:5  providers.a.redirect_path',
+    ],
+  ])('refuses 512 characters with %s, and takes 511', async (_, keys, pathLength, place) => {
+    expect(await refusals(publicUrl(512 - pathLength) + limited(keys))).toEqual([
+      `broker.yaml:${place}: makes a redirect address of 512 characters with public_url; the provider takes at most 511`,
+    ])
+    const { providers } = await load(publicUrl(511 - pathLength) + limited(keys))
+    expect(providers.get('a')?.redirectUri).toHaveLength(511)
+  })
+
+  it.each([
+    ['it has only a static token', 'static_access_token: {env: S}'],
+    ['the definition has no limit', 'definition: pinterest\nclient_id: x\nclient_secret: {env: S}'],
+  ])('accepts any because %s', async (_, keys) => {
+    const yaml = keys.startsWith('definition') ? provider(keys) : limited(keys)
+    await load(publicUrl(600) + yaml, WORLD)
+  })
+
+  it('knows the rules of TikTok Login Kit: https, and less than 512 characters', async () => {
+    const login = 'definition: tiktok-login\nclient_id: x\nclient_secret: {env: S}'
+    expect(await refusals(provider(login), WORLD)).toEqual([
+      expect.stringMatching(/^broker\.yaml:2:3 {2}providers\.a: sends browsers back to https addresses only/),
+    ])
+    expect(await refusals(publicUrl(512 - '/oauth/callback/a'.length) + provider(login), WORLD)).toEqual([
+      expect.stringMatching(/^broker\.yaml:3:3 {2}providers\.a: .*of 512 characters .*takes at most 511$/),
+    ])
+    await load(publicUrl(511 - '/oauth/callback/a'.length) + provider(login), WORLD)
+  })
+})
+
 describe('loadConfig() with ca', () => {
   it('takes a file or the text itself', async () => {
     const pem = fixture('cert.pem')

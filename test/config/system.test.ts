@@ -28,7 +28,8 @@ describe('systemConfigParts()', () => {
       `providers:\n  a: ${source('{file: s}')}\n  b: ${source('{command: [echo, from-program]}')}\n`,
     )
     writeFileSync(join(folder, 's'), 'from-file\n')
-    const { providers } = await loadConfig({ ...systemConfigParts(path), cwd: folder })
+    // Not with the environment of this machine: it may enable providers of its own.
+    const { providers } = await loadConfig({ ...systemConfigParts(path), env: {}, cwd: folder })
     const secrets = [...providers.values()].map(provider => provider.clientSecrets[0]?.expose())
     expect(secrets).toEqual(['from-file', 'from-program'])
   })

@@ -100,9 +100,10 @@ describe('a server that the project did not write (oidc-provider)', () => {
       shared: Shared.UNSPECIFIED,
     })
     expect(revocation).toBe(Revocation.REVOKED)
-    const used = server.tokenRequests.flatMap(({ refreshToken }) => refreshToken ?? [])
+    const used = server.tokenRequests.flatMap(({ presented }) => presented ?? [])
     expect(new Set(used).size).toBe(variant.rotates ? used.length : 1)
-    expect(await server.tryRefreshToken(used.at(-1) ?? '')).toEqual({ status: 400, error: 'invalid_grant' })
+    const last = server.tokenRequests.findLast(({ issued }) => issued !== undefined)
+    expect(await server.tryRefreshToken(last?.issued ?? '')).toEqual({ status: 400, error: 'invalid_grant' })
     expect((await broker.refusal('acme')).reason).toBe('CONSENT_REQUIRED')
   })
 

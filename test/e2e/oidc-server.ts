@@ -13,7 +13,10 @@ export const USER = 'user-4711'
 interface TokenRequest {
   readonly grantType: unknown
   readonly status: number
-  readonly refreshToken: string | undefined
+  /** Absent where none was sent. */
+  readonly presented: string | undefined
+  /** Absent where none was answered. */
+  readonly issued: string | undefined
 }
 
 /** A certified authorization server that this project did not write, on a free port. */
@@ -46,11 +49,13 @@ export async function startOidcServer(options: {
     if (context.path !== '/token') return next()
     await held
     await next()
-    const { refresh_token: refreshToken } = (context.body ?? {}) as { refresh_token?: string }
+    const { grant_type: grantType, refresh_token: presented } = context.oidc?.params ?? {}
+    const { refresh_token: issued } = (context.body ?? {}) as { refresh_token?: string }
     tokenRequests.push({
-      grantType: context.oidc?.params?.grant_type,
+      grantType,
       status: context.status,
-      refreshToken,
+      presented: typeof presented === 'string' ? presented : undefined,
+      issued,
     })
   })
   const oidc: OidcServer = {

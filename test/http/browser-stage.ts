@@ -6,6 +6,7 @@ import {
   chromium,
   type Page,
 } from 'playwright-core'
+import { skippedWithout } from '../skipped.ts'
 import { createFakeConsentFlow, type FakeConsentFlow, REDIRECT_PATH } from './fake-consent-flow.ts'
 import { type FakeProvider, startFakeProvider } from './fake-provider.ts'
 import { startConsentServer, stopServers } from './running-server.ts'
@@ -14,7 +15,7 @@ import { selfSigned } from './self-signed.ts'
 const CHROMIUM = '/usr/bin/chromium'
 
 /** What this machine lacks, as part of a test's title; empty if nothing. */
-export const missing = existsSync(CHROMIUM) ? '' : ` (skipped: ${CHROMIUM} is missing)`
+export const missing = skippedWithout(CHROMIUM, existsSync(CHROMIUM))
 export const tls = selfSigned()
 
 /** Names of the test's origins; the browser is told where they live. `*.localhost` counts as trustworthy. */

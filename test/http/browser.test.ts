@@ -4,6 +4,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ConsentResult } from '../../src/broker/consent-flow.ts'
 import { Secret } from '../../src/secret.ts'
+import { skippedWithout } from '../skipped.ts'
 import {
   BROKER,
   CALLBACK,
@@ -142,7 +143,7 @@ describe(`consent in a browser${missing}`, () => {
   })
 
   it.skipIf(!can || tls === undefined)(
-    `binds by a __Host- cookie on https${tls === undefined ? ' (skipped: the program openssl is missing)' : ''}`,
+    `binds by a __Host- cookie on https${skippedWithout('openssl', tls !== undefined)}`,
     async () => {
       const { context, page, complaints } = await stage.visit()
       stage.provider.callback = `${TLS_BROKER}${CALLBACK}`

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
+import { skippedWithout } from '../skipped.ts'
 import { createFakeConsentFlow, LINK } from './fake-consent-flow.ts'
 import { ask, startConsentServer, stopServers } from './running-server.ts'
 import { selfSigned } from './self-signed.ts'
@@ -9,7 +10,7 @@ import { selfSigned } from './self-signed.ts'
 afterEach(stopServers)
 
 const tls = selfSigned()
-const missing = tls === undefined ? ' (skipped: the program openssl is missing)' : ''
+const missing = skippedWithout('openssl', tls !== undefined)
 const publicUrl = 'https://broker.example'
 
 describe(`createConsentServer() with a certificate${missing}`, () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ANY_PORTS } from '../../src/cli/demo-ports.ts'
 import { createDemoWorld } from '../../src/cli/demo-world.ts'
 import type { Target } from './foreign-client.ts'
 
@@ -15,7 +16,7 @@ export async function createInteropWorld(): Promise<InteropWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-interop-'))
   const removeFolder = () => rmSync(folder, { recursive: true, force: true })
   try {
-    const { grpcAddress, tokenFile, sandboxOrigin, stop } = await createDemoWorld(folder)
+    const { grpcAddress, tokenFile, sandboxOrigin, stop } = await createDemoWorld(folder, ANY_PORTS)
     return {
       grpcAddress,
       operatorToken: readFileSync(tokenFile, 'utf8').trim(),

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { missingPackages } from './debian-packages.ts'
 import type { ForeignClient, Target } from './foreign-client.ts'
 import { runProgram } from './run-program.ts'
 
@@ -10,21 +11,13 @@ const PLUGIN = '/usr/bin/grpc_python_plugin'
 const PROGRAM = new URL('python-client.py', import.meta.url).pathname
 
 /** The Debian packages that are missing for {@link createPythonClient}. */
-export async function missingForPython(): Promise<string[]> {
-  const works = (file: string, args: string[]) =>
-    runProgram(file, args).then(
-      ({ exitCode }) => exitCode === 0,
-      () => false,
-    )
-  const packages = {
-    'python3-grpcio': await works(PYTHON, ['-c', 'import grpc, google.protobuf']),
-    'protobuf-compiler': await works('protoc', ['--version']),
+export function missingForPython(): Promise<string[]> {
+  return missingPackages({
+    'python3-grpcio': [PYTHON, '-c', 'import grpc, google.protobuf'],
+    'protobuf-compiler': ['protoc', '--version'],
     // Without input it has nothing to generate, and says so with success.
-    'protobuf-compiler-grpc': await works(PLUGIN, []),
-  }
-  return Object.entries(packages)
-    .filter(([, isThere]) => !isThere)
-    .map(([name]) => name)
+    'protobuf-compiler-grpc': [PLUGIN],
+  })
 }
 
 /** A client of the C core of gRPC. Generates the stubs, as a Python user does, and calls through them. */

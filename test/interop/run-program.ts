@@ -13,6 +13,8 @@ export interface ProgramOptions {
   /** Laid over this process's environment. */
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
+  /** When it is killed. Default: {@link PROGRAM_MS_MAX}. */
+  readonly timeoutMs?: number
   /** Ends the program, which then has no exit code, once its stdout so far is enough. */
   readonly isEnough?: (stdout: string) => boolean
 }
@@ -24,12 +26,12 @@ const PROGRAM_MS_MAX = 45_000
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cwd, env, stdin = '', isEnough = () => false }: ProgramOptions = {},
+  { cwd, env, stdin = '', timeoutMs = PROGRAM_MS_MAX, isEnough = () => false }: ProgramOptions = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
     // In a group of its own: some programs are a script that runs the real one.
     const detached = true
-    const options = { cwd, env: { ...process.env, ...env }, timeout: PROGRAM_MS_MAX, detached }
+    const options = { cwd, env: { ...process.env, ...env }, timeout: timeoutMs, detached }
     const child = spawn(file, args, options)
     const end = () => {
       try {

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { authorizationUrl } from '../../src/oauth/authorization.ts'
 import { readCallback } from '../../src/oauth/callback.ts'
 import type { Failure, Result } from '../../src/oauth/failure.ts'
+import { valueAt } from '../../src/oauth/json.ts'
 import { builtIns } from '../../src/providers/built-ins.ts'
+import type { ErrorRule } from '../../src/providers/definition.ts'
 import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { Secret } from '../../src/secret.ts'
 import { client, NOW } from '../oauth/client-under-test.ts'
@@ -98,6 +100,22 @@ describe('the golden files', () => {
     expect(covered).toEqual(expect.arrayContaining(['authorize', 'callback', ...Object.keys(operations)]))
   })
 
+  it.each([...builtIns])('show every operation that an environment of %s has elsewhere', (id, definition) => {
+    for (const [environment, overrides] of Object.entries(definition.environments ?? {})) {
+      const covered = goldens
+        .filter(([, golden]) => golden.provider === id && golden.environment === environment)
+        .map(([, { operation }]) => operation)
+      const { operations = {} } = overrides as Pick<typeof definition, 'operations'>
+      expect(covered).toEqual(expect.arrayContaining(['authorize', ...Object.keys(operations)]))
+    }
+  })
+
+  it.each([...builtIns.keys()])('show what every error rule of %s is for', id => {
+    const { errors } = resolveDefinition(id, id)
+    const codes = errors.flatMap(rule => codesOf(rule).map(code => ({ rule, code })))
+    expect(codes.filter(({ rule, code }) => !isShown(id, rule, code))).toEqual([])
+  })
+
   it('name the source of each literal and how sure it is', () => {
     for (const [file, { request, answers = [], callbacks = [] }] of goldens) {
       for (const literal of [request, ...answers, ...callbacks].filter(Boolean)) {
@@ -106,6 +124,31 @@ describe('the golden files', () => {
     }
   })
 })
+
+/** The codes that a rule names; where it names none, any answer that it decides will do. */
+function codesOf({ equals, in: several }: ErrorRule): readonly unknown[] {
+  return several ?? [equals]
+}
+
+/** Whether some answer of the provider's has that code where the rule looks, and gets the rule's verdict. */
+function isShown(id: string, rule: ErrorRule, code: unknown): boolean {
+  return goldens.some(([, { provider, operation, answers = [] }]) => {
+    const isMeant = rule.operation === undefined || [rule.operation].flat().includes(operation as never)
+    // To revoke what is dead already is a success.
+    const verdictOf = ({ fails }: GoldenAnswer) =>
+      fails?.class ?? (operation === 'revoke' ? 'reauthorize' : undefined)
+    return (
+      provider === id &&
+      isMeant &&
+      answers.some(
+        answer =>
+          (rule.http === undefined || [rule.http].flat().includes(answer.status)) &&
+          (code === undefined || valueAt(answer.body, rule.at ?? '') === code) &&
+          verdictOf(answer) === rule.class,
+      )
+    )
+  })
+}
 
 /** The client of a golden file, before which the provider answers as the file says. */
 function speak(golden: Golden, answer?: GoldenAnswer) {

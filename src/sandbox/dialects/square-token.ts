@@ -15,6 +15,7 @@ const SHORT_LIFETIME_MS = 24 * 3_600_000
 export const token: Endpoint = {
   method: 'POST',
   path: '/oauth2/token',
+  // What is neither counts as a refresh: `migration_token` too.
   operation: ({ body }) => (body.grant_type === 'authorization_code' ? 'exchange' : 'refresh'),
   answer(realm, request) {
     requireEncoding(request, 'json')

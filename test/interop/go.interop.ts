@@ -1,0 +1,20 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { COMPILE_MS_MAX, type CompiledClient } from './compiled-client.ts'
+import { itServes } from './foreign-client-suite.ts'
+import { compileGoClient, missingForGo } from './go.ts'
+
+const missing = await missingForGo()
+const why = missing.length > 0 ? ` (skipped: install ${missing.join(' ')})` : ''
+
+describe.skipIf(missing.length > 0)(`a broker called by Go, by generated stubs${why}`, () => {
+  let compiled: CompiledClient | undefined
+  beforeAll(async () => {
+    compiled = await compileGoClient()
+  }, COMPILE_MS_MAX)
+  afterAll(() => compiled?.remove())
+
+  itServes(target => {
+    if (!compiled) throw new Error('the client was not compiled')
+    return compiled.clientOf(target)
+  })
+})
