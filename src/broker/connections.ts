@@ -28,8 +28,8 @@ export interface Connections {
    *   without it the remaining life is read off the wall clock
    */
   put(row: ConnectionRow, sentMonotonic?: number): Connection
-  /** Notes that a connection is gone. */
-  drop(name: ConnectionName): void
+  /** Notes that a connection is gone; an answer about it that comes late does not bring it back. */
+  drop(row: ConnectionName & Pick<ConnectionRow, 'id'>): void
   /** Notes that another process has written a connection: it is read anew. */
   forget(name: ConnectionName): void
 }
@@ -46,15 +46,22 @@ interface Ports {
 /** Creates the connections of one store. */
 export function createConnections({ store, keyring, changes, usage, wallClock, clock }: Ports): Connections {
   const memory = new Map<string, Connection | null>()
+  /** The ids of those that are gone, as long as that is in memory. */
+  const gone = new Map<string, string>()
   let forgotten = 0
+
+  function clear(key: string): void {
+    memory.delete(key)
+    gone.delete(key)
+  }
 
   function remember<T extends Connection | null>(name: ConnectionName, connection: T): T {
     const key = keyOf(name)
-    memory.delete(key)
+    clear(key)
     memory.set(key, connection)
     if (memory.size > IN_MEMORY_MAX) {
       const oldest = memory.keys().next().value
-      if (oldest !== undefined) memory.delete(oldest)
+      if (oldest !== undefined) clear(oldest)
     }
     return connection
   }
@@ -70,7 +77,8 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
     const anchor = sentMonotonic ?? (known && sameToken(known, row) ? known.sentMonotonic : ageUnknown())
     // Uses are written late: memory knows of newer ones than the store.
     const lastUsedAt = Math.max(usage.lastUsedOf(row.id) ?? 0, row.lastUsedAt ?? 0) || undefined
-    return remember(row, openConnection({ ...row, lastUsedAt }, keyring, clock, anchor))
+    const connection = openConnection({ ...row, lastUsedAt }, keyring, clock, anchor)
+    return gone.get(keyOf(row)) === row.id ? connection : remember(row, connection)
   }
 
   return {
@@ -80,13 +88,14 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
       changes.publish(row)
       return connection
     },
-    drop(name) {
-      remember(name, null)
-      changes.publish(name)
+    drop(row) {
+      remember(row, null)
+      gone.set(keyOf(row), row.id)
+      changes.publish(row)
     },
     forget(name) {
       forgotten++
-      memory.delete(keyOf(name))
+      clear(keyOf(name))
       changes.publish(name)
     },
     async load(name) {

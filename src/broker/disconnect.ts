@@ -1,7 +1,8 @@
+import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { ConnectionName, Disconnection, Revocation } from './broker.ts'
-import { type Connection, lifetimeLeft } from './connection.ts'
+import { type Connection, lifetimeLeft, openConnection } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
 import type { Clock, Log } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
@@ -12,6 +13,7 @@ const REVOKE_WAIT_MS = 10_000
 
 interface Ports {
   readonly store: Store
+  readonly keyring: Keyring
   readonly connections: Connections
   readonly providers: Providers
   readonly revocations: Revocations
@@ -38,11 +40,12 @@ export async function disconnect(
   const { row, tokens } = current
   const entry = revocable && tokens ? ports.revocations.file(row, tokens) : undefined
 
-  await guard(ports.store.removeConnection(request.provider, request.account, entry))
-  ports.connections.drop(request)
+  const removed = await guard(ports.store.removeConnection(request.provider, request.account, entry))
+  ports.connections.drop(removed ?? row)
   const { provider, account } = request
   ports.log.info('Disconnected', { provider, account })
 
+  if (entry !== undefined && removed !== undefined) await revokeNewer(ports, row, removed)
   const revocation = keep ? 'SKIPPED_SHARED' : entry ? await revokeNow(ports, entry, current) : 'UNSUPPORTED'
   const sharedConnections = sharing.map(row => ({ provider: row.provider, account: row.account }))
   return { revocation, sharedConnections, staticTokenRemains }
@@ -62,6 +65,23 @@ async function connectionsSharing(
 /** Before discovery nobody knows whether there is a place to revoke at; then the entry is filed and finds out. */
 function canRevoke({ client: { written } }: ProviderHandle): boolean {
   return written.operations.revoke?.url !== undefined || written.issuer !== undefined
+}
+
+/** Tokens that were stored since the filed ones were read, by another process or just now, are revoked as well. */
+async function revokeNewer(ports: Ports, filed: ConnectionRow, removed: ConnectionRow): Promise<void> {
+  if (removed.id === filed.id && removed.counter <= filed.counter) return
+  const { tokens } = openConnection(removed, ports.keyring, ports.clock)
+  if (tokens === undefined) return
+  try {
+    await ports.revocations.abandon(removed, tokens)
+  } catch (error) {
+    const { provider, account } = removed
+    ports.log.error('Could not file tokens to be revoked: they live until they expire', {
+      provider,
+      account,
+      error,
+    })
+  }
 }
 
 async function revokeNow(ports: Ports, entry: RevocationRow, connection: Connection): Promise<Revocation> {

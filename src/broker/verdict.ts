@@ -151,6 +151,7 @@ function whyDead(
 /** @param since when the grant was found dead; from there its next resurrection probe is counted */
 function dead(stateReason: StateReason, since: number, now: number): Verdict {
   const probe = [...RESURRECTION_MS, REFRESH_TOKEN_KEPT_MS].find(delay => since + delay > now)
-  const nextRefreshAt = probe === undefined ? now : since + probe
+  // Only a clock that has jumped keeps it longer; it is asked daily then.
+  const nextRefreshAt = probe === undefined ? now + RESURRECTION_MS[2] : since + probe
   return { state: 'REAUTH_REQUIRED', stateReason, reason: 'REAUTH_REQUIRED', nextRefreshAt }
 }

@@ -19,21 +19,16 @@ describe.skipIf(missing !== undefined)(`each durable commit${skipped(missing)}`,
     const program = await startProgram(world.home)
     await world.connect(program, ACCOUNTS, LIFETIME_MS)
     const trace = await traceProgram(program, ['--trace=fsync,fdatasync', '--decode-fds=path'])
-    for (const account of ACCOUNTS) await refresh(account)
+    for (const account of ACCOUNTS) {
+      const { tokens } = program
+      const { refreshed } = await program.call(tokens, tokens.refresh, { provider: PROVIDER, account })
+      expect(refreshed).toBe(true)
+    }
     const calls = await trace.stop()
     const syncs = calls.filter(({ text }) => text.includes(world.home.dataDir)).length
     const commits = world.refreshRequests() * COMMITS_PER_REFRESH
     report('fsyncs', { refreshes: world.refreshRequests(), commits, syncs })
     expect(commits).toBe(ACCOUNTS.length * COMMITS_PER_REFRESH)
     expect(syncs).toBeGreaterThanOrEqual(commits)
-
-    function refresh(account: string): Promise<void> {
-      return new Promise((resolve, reject) => {
-        const request = { provider: PROVIDER, account }
-        program.tokens.refresh(request, program.operator, (error, response) =>
-          error === null && response.refreshed ? resolve() : reject(error ?? new Error('not refreshed')),
-        )
-      })
-    }
   })
 })

@@ -47,7 +47,7 @@ export function optionsFor(injection?: Injection): string[] {
   return [`--trace=${name}`, `--inject=${name}:${how}:when=${number}`]
 }
 
-/** Whether strace put the fault upon that call. */
+/** Whether strace put an error upon that call. */
 export function isInjected({ text }: TracedCall): boolean {
-  return text.includes('(INJECTED)') || text.includes('killed by SIGKILL')
+  return text.includes('(INJECTED)')
 }

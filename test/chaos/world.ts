@@ -4,7 +4,6 @@ import { ImportConnectionRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
 import type { BehaviorPatch } from '../../src/sandbox/behavior.ts'
 import type { GrantedTokens } from '../../src/sandbox/control-grants.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
-import { call } from '../api/running-server.ts'
 import { startSandbox } from '../e2e/broker-process.ts'
 import { createHome, DIALECT, type Home, type HomeOptions, PROVIDER } from './home.ts'
 import type { Program } from './program.ts'
@@ -84,7 +83,7 @@ export async function createWorld({ behavior, ...options }: WorldOptions): Promi
       expireTime: new Date(Date.now() + expiresInMs),
       replace: true,
     })
-    await call(program.admin, program.admin.importConnection, request, program.operator)
+    await program.call(program.admin, program.admin.importConnection, request)
     grants.set(account, grant)
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { ConsentState } from '../../src/gen/tokenbroker/v1/admin.ts'
 import {
   type AccessToken,
+  ConnectionState,
   Revocation,
   Verification_Result,
 } from '../../src/gen/tokenbroker/v1/token_broker.ts'
@@ -80,7 +81,8 @@ describe.each(dialects)('$definition in front of oidc-provider', dialect => {
 
     await configure('not-the-secret')
     broker = await home.start()
-    const reason = dialect.tellsWrongSecret ? 'PROVIDER_MISCONFIGURED' : 'PROVIDER_UNAVAILABLE'
+    // Where the answer does not tell, the secret does: it is another one than the tokens came with.
+    const reason = 'PROVIDER_MISCONFIGURED'
     expect((await broker.refusal(name.provider)).reason).toBe(reason)
     time.pass(HALF_A_MINUTE_MS)
     expect((await broker.refusal(name.provider)).reason).toBe(reason)
@@ -121,6 +123,22 @@ describe.each(dialects)('$definition in front of oidc-provider', dialect => {
     await vi.waitFor(() => expect(front.upstream.revoked).toEqual([accessToken]))
     await vi.waitFor(async () => expect(await front.upstream.inspect(accessToken)).toBeUndefined())
     expect((await front.server.tryRefreshToken(refreshToken)).status).toBe(400)
+  })
+
+  it('refuses what its user took back while the access token lives: that one tells', async () => {
+    const world = await createWorld(dialect)
+    const { home, front, time, name } = world
+    const broker = await home.start()
+    await connect(broker, name)
+    await front.withdraw()
+    for (const turn of ['refused', 'confirmed']) {
+      const { refreshed } = await broker.call(broker.tokens, broker.tokens.refresh, name)
+      expect(refreshed, turn).toBe(false)
+      time.pass(HALF_A_MINUTE_MS + 1_000)
+    }
+    const { state, diagnosis, connected } = (await status(broker, name)) ?? {}
+    expect({ state, connected }).toEqual({ state: ConnectionState.REAUTH_REQUIRED, connected: true })
+    expect(diagnosis).toMatch(/revoked|refused/)
   })
 
   it('refuses what its user took back: not at once believed, and then for a human to mend', async () => {

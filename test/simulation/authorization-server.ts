@@ -62,6 +62,8 @@ export interface AuthorizationServer {
   honours(accessToken: string, now: number): boolean
   revoke(token: string): void
   grantOf(token: string): Grant | undefined
+  /** All that decides how it will answer. */
+  state(): unknown
   endOf(accessToken: string): number | undefined
 }
 
@@ -139,6 +141,7 @@ export function createAuthorizationServer(habits: Habits): AuthorizationServer {
       const counts = isGood || habits.revokesByUsedToken || habits.replay === 'same'
       if (token !== undefined && counts) token.grant.alive = false
     },
+    state: () => [...refreshTokens].map(([value, { grant, ...token }]) => [value, token, grant.alive]),
     grantOf: value => refreshTokens.get(value)?.grant ?? accessTokens.get(value)?.grant,
     endOf: value => accessTokens.get(value)?.until,
   }

@@ -2,6 +2,7 @@ import { HARD_TIMEOUT_MS, type Http, HttpError, type HttpRequest, type HttpRespo
 import { Secret } from '../../src/secret.ts'
 import type { AuthorizationServer, Presentation } from './authorization-server.ts'
 import type { Dice } from './dice.ts'
+import { remember } from './operations.ts'
 import type { Fate, Fates } from './profile.ts'
 import type { Process, Scheduler } from './scheduler.ts'
 
@@ -100,14 +101,17 @@ export function createHttpPort(ports: HttpPorts, process: Process, nextNumber: (
     // An answer that waits in the socket when the deadline of a paused process fires is read.
     const cancelLimit = scheduler.after(HARD_TIMEOUT_MS, () => endWith(arrived ?? noAnswer), { owner: process, label: `${label} timed out` })
     const deliver = (answer: Answer, presentation: Presentation | undefined, ms: number) => {
-      scheduler.after(ms, () => {
-        arrived = () => {
-          if (presentation !== undefined) presentation.answer = 'read'
-          ports.onAnswer(exchange, answer.status)
-          resolve(toResponse(answer))
-        }
-      }, { label: `${label} arrives` })
-      scheduler.after(ms, () => endWith(() => arrived?.()), mine)
+      const read = () => {
+        if (presentation !== undefined) presentation.answer = 'read'
+        ports.onAnswer(exchange, answer.status)
+        remember(process, `#${exchange.number}`, answer)
+        resolve(toResponse(answer))
+      }
+      const arrive = () => {
+        arrived = read
+      }
+      scheduler.after(ms, arrive, { label: `${label} arrives` })
+      scheduler.after(ms, () => endWith(read), mine)
     }
 
     const [before, after] = delays(exchange.fate, dice)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Dice } from './dice.ts'
 import type { Process, Scheduler } from './scheduler.ts'
 
@@ -38,9 +39,10 @@ export function createOperations({ scheduler, dice, process, inOrder }: Operatio
     run<T>(what: string, effect: () => Promise<T>): Promise<T> {
       const { promise, resolve, reject } = Promise.withResolvers<T>()
       const label = `${process.name} ${what}`
-      const answer = (say: () => void) => {
+      const answer = (say: () => void, result: unknown) => {
         const told = () => {
           unanswered--
+          remember(process, what, result)
           say()
         }
         scheduler.after(latency('answer'), told, { owner: process, inOrder, label: `${label} answered` })
@@ -50,9 +52,9 @@ export function createOperations({ scheduler, dice, process, inOrder }: Operatio
         underWay.delete(happen)
         try {
           const result = await effect()
-          answer(() => resolve(result))
+          answer(() => resolve(result), result)
         } catch (error) {
-          answer(() => reject(error))
+          answer(() => reject(error), 'error')
         }
       }
       unanswered++
@@ -70,4 +72,11 @@ export function createOperations({ scheduler, dice, process, inOrder }: Operatio
       underWay.clear()
     },
   }
+}
+
+/** Notes what a process was told, if anybody compares. */
+export function remember(process: Process, what: string, result: unknown): void {
+  if (process.history === undefined) return
+  const told = `${process.history} ${what} ${JSON.stringify(result)}`
+  process.history = createHash('sha256').update(told).digest('base64')
 }

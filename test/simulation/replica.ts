@@ -37,6 +37,8 @@ export interface Replica {
   resume(): void
   /** Whether it has operations under way or owes the store something. */
   isBusy(): boolean
+  /** Whether it waits for an answer of the provider. */
+  isSending(): boolean
 }
 
 interface Ports {
@@ -63,9 +65,11 @@ export function createReplica(ports: Ports): Replica {
     // A store with one writer is a database within the process.
     const inOrder = world.profile.replicas === 1
     operations = createOperations({ scheduler, dice: storePorts.dice, process, inOrder })
+    let tokens = 0
     const clock = clockOf(world, replica, process)
     const random: Random = {
-      token: bytes => `${name}-${dice.between(0, 0x7fff_ffff).toString(36)}`.padEnd(Math.ceil((bytes * 4) / 3), 'x'),
+      // Different bytes each time, the same in each run of a seed.
+      token: bytes => `${name}-${++tokens}-`.padEnd(Math.ceil((bytes * 4) / 3), 'x'),
       fraction: dice.fraction,
     }
     const onSend: HttpPorts['onSend'] = exchange => ports.sending.check(exchange, scheduler.now(), clock.now())
@@ -112,6 +116,7 @@ export function createReplica(ports: Ports): Replica {
       replica.resumedAt = scheduler.now()
       scheduler.resume(replica.process)
     },
+    isSending: () => [...truth.exchanges.values()].some(({ process, open }) => open && process === replica.process),
     isBusy: () => operations.size() > 0 || replica.spool.commits.length > 0,
   } as Replica
   boot()

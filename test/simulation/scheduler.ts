@@ -5,6 +5,8 @@ export interface Process {
   readonly name: string
   alive: boolean
   paused: boolean
+  /** What has been answered to it, where states have to be told apart: with that a process is determined. */
+  history?: string
 }
 
 /** What an event says about itself. */
@@ -39,6 +41,8 @@ export interface Scheduler {
   pending(): readonly ScheduledEvent[]
   /** Lets that event happen now; time moves on to it if it is later. */
   fire(event: ScheduledEvent): Promise<void>
+  /** Lets everything run that needs no time. */
+  settle(): Promise<void>
 }
 
 /**
@@ -129,6 +133,7 @@ export function createScheduler(dice: Dice, quietUntil: () => number): Scheduler
         insert(event)
       }
     },
+    settle,
     pending: () => queue,
     async fire(event) {
       remove(event)
@@ -137,7 +142,7 @@ export function createScheduler(dice: Dice, quietUntil: () => number): Scheduler
   }
 }
 
-/** Lets everything run that needs no time: a turn of the event loop comes after all promises. */
-export function settle(): Promise<void> {
+/** A turn of the event loop comes after all promises. */
+function settle(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }

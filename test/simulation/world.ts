@@ -42,11 +42,13 @@ export interface WorldOptions {
   readonly plant?: Plant
   /** Gets a line for everything that happens. */
   readonly trace?: string[]
+  /** Chance, if it is not the profile's seed that decides. */
+  readonly dice?: Dice
 }
 
 /** Makes the world of a profile; its replicas run, nothing is connected. */
-export function createWorld(profile: Profile, { plant, trace }: WorldOptions = {}): World {
-  const dice = createDice(profile.seed ^ 0x5eed)
+export function createWorld(profile: Profile, options: WorldOptions = {}): World {
+  const { plant, trace, dice = createDice(profile.seed ^ 0x5eed) } = options
   const scheduler = createScheduler(dice.fork(), () => quietUntil())
   const server = createAuthorizationServer(profile.habits)
   const shared = createMemoryStore()
@@ -68,6 +70,8 @@ export function createWorld(profile: Profile, { plant, trace }: WorldOptions = {
 
   /** The first moment, in the simulation's time, at which somebody's look at the store would find something. */
   function quietUntil(): number {
+    // The spool's retries are timers like any other.
+    if (replicas.some(({ spool }) => spool.commits.length > 0)) return 0
     // A store that answers nothing has nothing to find; it comes back between two stretches of time.
     if (modes.store === 'down' || modes.store === 'full') return Number.POSITIVE_INFINITY
     const ahead = Math.max(...replicas.map(replica => replica.wallOffset))
