@@ -52,3 +52,18 @@ export function dieAt(
     return new Promise(() => {})
   }
 }
+
+/** How many calls of a store are under way. */
+export function countPending({ store }: Process): () => number {
+  let pending = 0
+  const methods = store as unknown as Record<string, (...input: unknown[]) => unknown>
+  for (const [name, method] of Object.entries(methods)) {
+    methods[name] = (...input) => {
+      const answer = method(...input)
+      if (!(answer instanceof Promise)) return answer
+      pending++
+      return answer.finally(() => pending--)
+    }
+  }
+  return () => pending
+}

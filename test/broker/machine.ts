@@ -30,7 +30,7 @@ export interface MachineOptions {
   /** Further providers beside it, like it but for what is said here. */
   readonly others?: readonly (Partial<Provider> & { readonly id: string })[]
   /** Jitter; default 0. */
-  readonly fraction?: number
+  readonly fraction?: number | (() => number)
   /** The store as a process sees it. Default: one in memory that all share. */
   readonly open?: (writer: string) => Store
 }
@@ -136,9 +136,9 @@ function createLog(lines: LogLine[]): Log {
 let sequence = 0
 
 /** Different bytes each time, the same in each run of a test file. */
-function createCountingRandom(fraction: number): Random {
+function createCountingRandom(fraction: number | (() => number)): Random {
   return {
     token: bytes => `${String(++sequence).padStart(8, '0')}${'x'.repeat(Math.ceil((bytes * 4) / 3) - 8)}`,
-    fraction: () => fraction,
+    fraction: typeof fraction === 'number' ? () => fraction : fraction,
   }
 }

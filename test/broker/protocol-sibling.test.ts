@@ -55,6 +55,19 @@ describe('two brokers over one store', () => {
     expect(await b.token()).toBe('at-3')
   })
 
+  it('take over an attempt of a dead one, though nothing else makes the connection due', async () => {
+    const { clock, server, run } = createMachine({ definition: { replay: 'window' } })
+    server.replay = 'window'
+    const [a, b] = [await run({ replica: 'a' }), await run({ replica: 'b' })]
+    await a.connect()
+    server.script.push(acted.late(never))
+    void a.broker.refresh(a.name)
+    await settle()
+    a.crash()
+    await clock.advance(17_000)
+    expect(await b.token()).toBe('at-3')
+  })
+
   it('keep a late success beside the newer tokens, and find out at once that those count', async () => {
     const gate = Promise.withResolvers<void>()
     const { clock, server, a, b, stall } = await createPair('window', acted.late(gate.promise))

@@ -14,7 +14,8 @@ interface Grant {
   former?: { readonly refreshToken: string; readonly usedAt: number }
 }
 
-interface Issued {
+/** Tokens of one answer. */
+export interface Issued {
   readonly accessToken: string
   readonly refreshToken: string
 }

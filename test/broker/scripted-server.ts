@@ -1,6 +1,6 @@
 import { HttpError } from '../../src/egress/http.ts'
 import { createFakeHttp, type WireAnswer, type WireRequest } from '../oauth/fake-http.ts'
-import { createGrants, type Grants, type Replay } from './scripted-grants.ts'
+import { createGrants, type Grants, type Issued, type Replay } from './scripted-grants.ts'
 
 /**
  * What a request to the token endpoint gets instead of the server's own answer: an answer or no answer, while the
@@ -24,6 +24,8 @@ export interface ScriptedServer {
   secrets?: readonly string[]
   /** The refresh token that was issued last. */
   current(): string
+  /** Grants somebody tokens without a request. */
+  issue(): Issued
   /** Whether that refresh token would be taken now. */
   accepts(refreshToken: string): boolean
   /** Whether that access token works, if it has not expired. */
@@ -49,6 +51,7 @@ export function createScriptedServer(now: () => number = Date.now): ScriptedServ
     windowMs: 30_000,
     inFlight: { now: 0, max: 0 },
     current: grants.current,
+    issue: grants.open,
     accepts: token => grants.accepts(token, server),
     honours: grants.honours,
     endGrants: token => (token === undefined ? grants.endAll() : grants.end(token)),

@@ -18,8 +18,7 @@ export default async function build(project: TestProject): Promise<() => Promise
     await cp(join(ROOT, 'src/gen/descriptor.binpb'), join(dist, 'gen/descriptor.binpb'))
     await cp(join(ROOT, 'package.json'), join(folder, 'package.json'))
     await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-    project.provide('main', join(dist, 'main.js'))
-    project.provide('compileCache', join(folder, 'compile-cache'))
+    project.provide('built', { main: join(dist, 'main.js'), compileCache: join(folder, 'compile-cache') })
     return remove
   } catch (error) {
     await remove()

@@ -6,7 +6,7 @@ import { type Answers, keepCalling } from './load.ts'
 import { type Program, startProgram } from './program.ts'
 import { report } from './report.ts'
 import { missingFaketime, skipped } from './tools.ts'
-import { after, until } from './until.ts'
+import { elapse, until } from './until.ts'
 import { accountNames, createWorld, type World } from './world.ts'
 
 const ACCOUNTS = accountNames(20)
@@ -28,19 +28,22 @@ const missing = await missingFaketime()
 
 type Jump = (typeof JUMPS)[number]
 
-describe.skipIf(missing !== undefined)(`a wall clock that jumps ten days ahead or an hour back${skipped(missing)}`, () => {
-  it('and back while the broker runs: nothing expired is served, nothing lost, nobody stormed', async () => {
-    await Promise.all(JUMPS.map(whileItRuns))
-  })
+describe.skipIf(missing !== undefined)(
+  `a wall clock that jumps ten days ahead or an hour back${skipped(missing)}`,
+  () => {
+    it('and back while the broker runs: nothing expired is served, nothing lost, nobody stormed', async () => {
+      await Promise.all(JUMPS.map(whileItRuns))
+    })
 
-  it('and back during a refresh: its tokens are stored, and none outlives itself', async () => {
-    await Promise.all(JUMPS.map(duringRefresh))
-  })
+    it('and back during a refresh: its tokens are stored, and none outlives itself', async () => {
+      await Promise.all(JUMPS.map(duringRefresh))
+    })
 
-  it('and back across a restart: nothing expired is served, nothing lost', async () => {
-    await Promise.all(JUMPS.map(acrossRestart))
-  })
-})
+    it('and back across a restart: nothing expired is served, nothing lost', async () => {
+      await Promise.all(JUMPS.map(acrossRestart))
+    })
+  },
+)
 
 async function whileItRuns([how, offset]: Jump): Promise<void> {
   const { world, clock, program } = await createClockWorld()
@@ -50,7 +53,7 @@ async function whileItRuns([how, offset]: Jump): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     for (const time of [offset, TRUE_TIME]) {
       await clock.set(time)
-      await after(PHASE_MS)
+      await elapse(PHASE_MS)
     }
   }
   const lives = (performance.now() - began) / LIFETIME_MS
@@ -73,7 +76,7 @@ async function duringRefresh([how, offset]: Jump): Promise<void> {
     for (const time of [offset, TRUE_TIME]) {
       await until('a refresh is in flight', PHASE_MS, () => world.inFlight() > 0)
       await clock.set(time)
-      await after(PHASE_MS)
+      await elapse(PHASE_MS)
     }
   }
   const { expired, tokens } = await watch.end()
@@ -89,13 +92,13 @@ async function acrossRestart([how, offset]: Jump): Promise<void> {
   const seen = { expired: 0, tokens: 0 }
   for (let round = 0; round < ROUNDS; round++) {
     for (const time of [offset, TRUE_TIME]) {
-      await after(LIFETIME_MS)
+      await elapse(LIFETIME_MS)
       expect(await program.stop()).toMatchObject({ code: 0 })
       await until('every token is over', PHASE_MS, () => world.accepted('access').size === 0)
       await clock.set(time)
       program = await startProgram({ ...world.home, env: clock.env })
       const watch = watchTokens(world, program)
-      await after(LIFETIME_MS)
+      await elapse(LIFETIME_MS)
       const { expired, tokens } = await watch.end()
       seen.expired += expired
       seen.tokens += tokens

@@ -6,17 +6,22 @@ import { inject } from 'vitest'
  */
 export type Form = 'middle' | 'full'
 
+/** The program under test. */
+export interface Built {
+  /** Its first file. */
+  readonly main: string
+  /** Where Node keeps what it has compiled, so that the thousandth start is quick. */
+  readonly compileCache: string
+}
+
 declare module 'vitest' {
   export interface ProvidedContext {
-    form: Form
-    /** The first file of the built program. */
-    main: string
-    /** Where Node keeps what it has compiled, so that the thousandth start is quick. */
-    compileCache: string
+    readonly chaos: Form
+    readonly built: Built
   }
 }
 
 /** The one that belongs to the form that runs. */
 export function byForm<T>(choice: Readonly<Record<Form, T>>): T {
-  return choice[inject('form')]
+  return choice[inject('chaos')]
 }

@@ -6,10 +6,10 @@ import { byForm } from './form.ts'
 import { ALL_WELL, judge, readHoldings } from './holdings.ts'
 import { type Program, startProgram } from './program.ts'
 import { countsOf, report, secondsSince } from './report.ts'
-import { mountSmallDisk, type SmallDisk } from './small-disk.ts'
 import { untilSettled } from './settle.ts'
+import { mountSmallDisk, type SmallDisk } from './small-disk.ts'
 import { missingTmpfs, skipped } from './tools.ts'
-import { after, until } from './until.ts'
+import { elapse, until } from './until.ts'
 import { accountNames, createWorld, type World } from './world.ts'
 
 const ACCOUNTS = accountNames(40)
@@ -38,9 +38,9 @@ describe.skipIf(missing !== undefined)(`a disk that is full at a random moment${
       // A fresh start has a log of no length, so that no room is left in it.
       const program = await startProgram(world.home)
       if (round === 0) await world.connect(program, ACCOUNTS)
-      await after(Math.random() * LIFE_MS_MAX)
+      await elapse(Math.random() * LIFE_MS_MAX)
       await disk.fill()
-      await after(Math.random() * FULL_MS_MAX)
+      await elapse(Math.random() * FULL_MS_MAX)
       await disk.free()
       await untilSettled(program, SETTLE_MS_MAX)
       expect(await program.stop()).toMatchObject({ code: 0 })
@@ -58,7 +58,7 @@ describe.skipIf(missing !== undefined)(`a disk that is full at a random moment${
     await disk.fill()
     await untilQuiet(world, QUIET_MS)
     const before = world.refreshRequests()
-    await after(fullMs)
+    await elapse(fullMs)
     const requests = world.refreshRequests() - before
     expect(await (await fetch(await readinessUrl(program))).status).toBe(503)
     await disk.free()
@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)(`a disk that is full at a random moment${
     for (let round = 0; round < rounds; round++) {
       const program = await startProgram(world.home)
       if (round === 0) await world.connect(program, ACCOUNTS)
-      await after(Math.random() * LIFE_MS_MAX)
+      await elapse(Math.random() * LIFE_MS_MAX)
       await disk.fill()
       await killUnasked(world, program)
       await disk.free()
@@ -131,7 +131,7 @@ async function killUnasked(world: World, program: Program): Promise<void> {
     const asked = world.refreshRequests()
     program.signal('SIGSTOP')
     // What it sent before arrives meanwhile.
-    await after(ARRIVAL_MS)
+    await elapse(ARRIVAL_MS)
     if (world.refreshRequests() === asked) return true
     program.signal('SIGCONT')
     return false

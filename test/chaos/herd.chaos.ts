@@ -10,7 +10,7 @@ import { ALL_WELL, judge, readHoldings } from './holdings.ts'
 import { PROVIDER } from './home.ts'
 import { type Program, startProgram } from './program.ts'
 import { countsOf, report } from './report.ts'
-import { after, until } from './until.ts'
+import { elapse, until } from './until.ts'
 import { createWorld } from './world.ts'
 
 const CALLERS = 10_000
@@ -42,7 +42,7 @@ describe('10,000 callers on an expired token', () => {
     const others = callAll(program)
     const last = others.pop()
     await until('the provider is asked', CALL_MS_MAX, () => world.inFlight() === 1)
-    await after(2_000)
+    await elapse(2_000)
     for (const { cancel } of others) cancel()
     const cancelled = await Promise.all(others.map(({ answer }) => answer))
     expect(cancelled.every(({ version }) => version === undefined)).toBe(true)

@@ -25,6 +25,8 @@ export interface HomeOptions {
   readonly windowMs?: number
   /** Refreshes in flight at once. Default: 8. */
   readonly concurrency?: number
+  /** Whether browsers come, who have to find it at the same port after a restart. Default: false. */
+  readonly isForBrowsers?: boolean
   /** Absent = beside the configuration; a place of its own for a disk that fills. */
   readonly dataDir?: string
 }
@@ -36,8 +38,9 @@ const PER_SECOND = 10_000
 export async function createHome(origin: string, options: HomeOptions): Promise<Home> {
   const folder = await mkdtemp(join(tmpdir(), 'token-broker-chaos-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const { replay, windowMs, concurrency = 8, dataDir = join(folder, 'data') } = options
-  const httpPort = await freePort()
+  const { replay, windowMs, concurrency = 8, isForBrowsers = false, dataDir = join(folder, 'data') } = options
+  // A port that is kept may be taken by somebody's outgoing connection while the broker is down.
+  const httpPort = isForBrowsers ? await freePort() : 0
   const configPath = join(folder, 'broker.yaml')
   await writeFile(join(folder, 'client-secret'), 'sandbox-secret', { mode: 0o600 })
   await mkdir(dataDir, { recursive: true, mode: 0o700 })

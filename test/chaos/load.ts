@@ -1,6 +1,6 @@
 import type { AccessToken } from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import type { Program } from './program.ts'
-import { after } from './until.ts'
+import { elapse } from './until.ts'
 
 /** Callers that ask without end. */
 export interface Load {
@@ -42,7 +42,7 @@ export function keepCalling(
         const { message } = error as Error
         refusals.set(message, (refusals.get(message) ?? 0) + 1)
       }
-      await after(PAUSE_MS)
+      await elapse(PAUSE_MS)
     }
   }
 

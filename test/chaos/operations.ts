@@ -4,7 +4,7 @@ import { walkConsent } from '../e2e/consent-walk.ts'
 import { DIALECT, PROVIDER } from './home.ts'
 import type { Program } from './program.ts'
 import { isDead } from './settle.ts'
-import { after, until } from './until.ts'
+import { elapse } from './until.ts'
 import type { World } from './world.ts'
 
 /** What is done to one connection, and what must hold of it after a fault, whatever the fault was. */
@@ -30,7 +30,8 @@ export interface Subject {
 /** No answer within that time is a failure like any other. */
 const ACT_MS_MAX = 20_000
 const LIFETIME_MS = 3_600_000
-const WORKS_MS_MAX = 20_000
+/** When it is tried: a rejected version is believed three times a minute. */
+const WORKS_AFTER_MS = [0, 2_000, 8_000] as const
 
 /** Every write, sync and socket call of these is met with every fault. */
 export const OPERATIONS: readonly Operation[] = [
@@ -103,7 +104,7 @@ function consents(_: Program, { link }: Subject): Promise<boolean> {
 
 async function succeeds(act: () => Promise<boolean>): Promise<boolean> {
   const overdue = new AbortController()
-  const tooLong = after(ACT_MS_MAX, overdue.signal).then(
+  const tooLong = elapse(ACT_MS_MAX, overdue.signal).then(
     () => false,
     () => false,
   )
@@ -120,16 +121,21 @@ async function worksStill(world: World, program: Program, account: string): Prom
   if (status === undefined) return 'the connection is gone'
   if (isDead(status)) return `reported lost: ${status.diagnosis}`
   const { version } = status
-  try {
-    // What is tried again is refused for a while, and tokens in the spool are not spent before they are stored.
-    const refreshed = () => program.getToken(account, { rejectedVersion: version })
-    const token = await until('it can be refreshed', WORKS_MS_MAX, refreshed)
-    if (token.version === version) return 'the rejected token was handed out again'
-    return world.accepted('access').has(token.accessToken) ? undefined : 'the provider refuses the new token'
-  } catch (error) {
-    const { message, cause } = error as Error
-    return `${message}, ${(cause as Error | undefined)?.message}`
+  let why = ''
+  for (const pauseMs of WORKS_AFTER_MS) {
+    await elapse(pauseMs)
+    try {
+      const token = await program.getToken(account, { rejectedVersion: version })
+      if (token.version === version) return 'the rejected token was handed out again'
+      return world.accepted('access').has(token.accessToken)
+        ? undefined
+        : 'the provider refuses the new token'
+    } catch (error) {
+      // Tokens in the spool are not spent before they are stored, and what failed is not tried again at once.
+      why = (error as Error).message
+    }
   }
+  return `it cannot be refreshed: ${why}`
 }
 
 /** Grants that are neither connected nor dead nor waiting to be revoked, by account: nobody would ever end them. */

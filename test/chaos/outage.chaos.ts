@@ -6,15 +6,15 @@ import { keepCalling } from './load.ts'
 import { type Program, startProgram } from './program.ts'
 import { report, secondsSince } from './report.ts'
 import { untilSettled } from './settle.ts'
-import { after } from './until.ts'
+import { elapse } from './until.ts'
 import { accountNames, createWorld } from './world.ts'
 
 const ACCOUNTS = accountNames(40)
 const CALLERS = 4
 const CONCURRENCY = 8
 const OUTAGE_MS = byForm({ middle: 75_000, full: 600_000 })
-/** The access tokens outlive the outage, so that nobody has a reason to be refused. */
-const LIFETIME_MS = OUTAGE_MS + 75_000
+/** The access tokens outlive the outage and what follows by what callers want to have left of them, a minute. */
+const LIFETIME_MS = OUTAGE_MS + 150_000
 /** Within that time a broker finds out that the provider is down. */
 const FIND_OUT_MS = 5_000
 const PROBE_MS = 30_000
@@ -37,9 +37,9 @@ async function survive(how: string, fault: FaultInput): Promise<void> {
   world.sandbox.control.addFault(fault)
   const load = keepCalling(program, ACCOUNTS, CALLERS)
   const refreshes = ACCOUNTS.map(account => forceRefresh(program, account))
-  await after(FIND_OUT_MS)
+  await elapse(FIND_OUT_MS)
   const atFirst = world.refreshRequests()
-  await after(OUTAGE_MS - FIND_OUT_MS)
+  await elapse(OUTAGE_MS - FIND_OUT_MS)
   const probes = world.refreshRequests() - atFirst
   world.sandbox.control.clearFaults()
   const healed = performance.now()

@@ -13,7 +13,7 @@ import {
 } from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { call } from '../api/running-server.ts'
 import { PROVIDER } from './home.ts'
-import { after, until } from './until.ts'
+import { elapse, until } from './until.ts'
 
 /** A start reads the keys, checks the database and listens; on a machine of two busy cores that takes seconds. */
 const START_MS_MAX = 30_000
@@ -39,7 +39,11 @@ export interface Program {
   /** Stops it as an operator does. */
   stop(): Promise<Exit>
   /** Calls any unary method, as the operator and with a deadline. */
-  call<Request, Response>(client: Client, method: Method<Request, Response>, request: Request): Promise<Response>
+  call<Request, Response>(
+    client: Client,
+    method: Method<Request, Response>,
+    request: Request,
+  ): Promise<Response>
   getToken(account: string, more?: Partial<GetAccessTokenRequest>): Promise<AccessToken>
   /** Every connection, by account. */
   statuses(): Promise<Map<string, ConnectionStatus>>
@@ -82,9 +86,10 @@ export function startProgram(setting: Setting): Promise<Program> {
 
 /** Starts it, for those who do not want to wait until it serves. */
 export function launch({ configPath, dataDir, folder, env }: Setting): Starting {
-  const child = spawn(process.execPath, [inject('main'), 'serve', '--config', configPath], {
+  const { main, compileCache } = inject('built')
+  const child = spawn(process.execPath, [main, 'serve', '--config', configPath], {
     cwd: folder,
-    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: inject('compileCache'), ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
@@ -94,17 +99,17 @@ export function launch({ configPath, dataDir, folder, env }: Setting): Starting 
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     errors += text
   })
-  const end = () => {
-    if (hasExited(child)) return
-    child.kill('SIGKILL')
-    child.kill('SIGCONT')
-  }
-  onTestFinished(end)
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  onTestFinished(() => end(child))
 
   async function serve(): Promise<Program> {
     const line = await until('the broker serves', START_MS_MAX, () => {
       if (hasExited(child)) return { message: 'Exited' } as LogLine
       return log.find(({ message }) => message === 'Serving')
+    }).catch(cause => {
+      const said = log.map(({ message }) => message).join('; ')
+      throw new Error(`the broker does not serve, and said: ${said}; ${errors}`, { cause })
     })
     if (line.message === 'Exited') throw new Error(`the broker ended with ${child.exitCode}: ${errors}`)
     const [grpcAddress = ''] = line.grpc as string[]
@@ -120,6 +125,15 @@ export function launch({ configPath, dataDir, folder, env }: Setting): Starting 
       await exited
     },
   }
+}
+
+/** A run that is cut short must not leave processes behind. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => running.forEach(end))
+
+/** Also where it is stopped. */
+function end(child: ChildProcess): void {
+  if (!hasExited(child)) child.kill('SIGKILL')
 }
 
 function hasExited({ exitCode, signalCode }: ChildProcess): boolean {
@@ -141,7 +155,7 @@ function connect(child: ChildProcess, exited: Promise<unknown>, grpcAddress: str
     const began = performance.now()
     child.kill(signal)
     const overdue = new AbortController()
-    const tooLong = after(EXIT_MS_MAX, overdue.signal).then(() => {
+    const tooLong = elapse(EXIT_MS_MAX, overdue.signal).then(() => {
       throw new Error(`the broker did not end within ${EXIT_MS_MAX / 1_000} s of ${signal}`)
     })
     tooLong.catch(() => {})

@@ -20,7 +20,8 @@ export async function deadOf(program: Program): Promise<string[]> {
 export async function isAllSettled(program: Program): Promise<boolean> {
   const statuses = [...(await program.statuses()).values()]
   return statuses.every(
-    status => isDead(status) || (status.outcomeUnknownSince === undefined && status.consecutiveFailures === 0),
+    status =>
+      isDead(status) || (status.outcomeUnknownSince === undefined && status.consecutiveFailures === 0),
   )
 }
 

@@ -4,7 +4,7 @@ import { ALL_WELL, judge, readHoldings } from './holdings.ts'
 import { keepCalling } from './load.ts'
 import { startProgram } from './program.ts'
 import { countsOf, largest, mean, report, secondsSince } from './report.ts'
-import { after } from './until.ts'
+import { elapse } from './until.ts'
 import { accountNames, createWorld } from './world.ts'
 
 const ACCOUNTS = accountNames(40)
@@ -24,7 +24,7 @@ it('SIGTERM under load loses nothing where a refresh token works once, and ends 
     const program = await startProgram(world.home)
     if (round === 0) await world.connect(program, ACCOUNTS)
     const load = keepCalling(program, ACCOUNTS, CALLERS)
-    await after(Math.random() * LIFE_MS_MAX)
+    await elapse(Math.random() * LIFE_MS_MAX)
     inFlight.push(world.inFlight())
     const { code, ms } = await program.stop()
     await load.end()

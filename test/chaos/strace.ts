@@ -22,20 +22,24 @@ export interface TracedCall {
 }
 
 const ATTACH_MS_MAX = 10_000
+const STOP_MS_MAX = 1_000
 
 /**
  * Attaches strace to every thread of a process; resolves when it is traced.
  *
  * @param options as strace has them, beside those about whom to trace and where to write
  */
-export async function traceProgram({ pid }: Pick<Program, 'pid'>, options: readonly string[]): Promise<Trace> {
+export async function traceProgram(
+  { pid }: Pick<Program, 'pid'>,
+  options: readonly string[],
+): Promise<Trace> {
   const folder = await mkdtemp(join(tmpdir(), 'token-broker-chaos-trace-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const output = join(folder, 'calls')
   const args = ['--follow-forks', `--attach=${pid}`, `--output=${output}`, ...options]
   const child = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const exited = once(child, 'exit')
-  onTestFinished(() => void child.kill())
+  onTestFinished(() => void child.kill('SIGKILL'))
   let told = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     told += text
@@ -47,7 +51,10 @@ export async function traceProgram({ pid }: Pick<Program, 'pid'>, options: reado
   return {
     async stop() {
       child.kill('SIGTERM')
+      // It hangs if what it traces dies while it lets go.
+      const hangs = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
       await exited
+      clearTimeout(hangs)
       const calls = parse(await readFile(output, 'utf8'))
       await rm(folder, { recursive: true, force: true })
       return calls

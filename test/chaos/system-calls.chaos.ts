@@ -20,44 +20,48 @@ const ONE_THREAD = { UV_THREADPOOL_SIZE: '1' }
 
 const missing = await missingStrace()
 
-describe.skipIf(missing !== undefined)(`SIGKILL, ENOSPC and EIO at each system call of${skipped(missing)}`, () => {
-  it.each(OPERATIONS)('$name', async operation => {
-    const world = await createWorld({ replay: 'window', windowMs: 30_000 })
-    const setting = { ...world.home, env: ONE_THREAD }
-    const injections = await findInjections(world, operation)
-    const tried = sample(injections, byForm({ middle: 8, full: injections.length }))
-    const began = performance.now()
-    const seen = { hit: 0, restarts: 0, done: 0 }
-    const wrong: string[] = []
-    let program = await startProgram(setting)
-    for (const [index, injection] of tried.entries()) {
-      const subject = await operation.prepare(world, program, `account-${index}`)
-      const trace = await traceProgram(program, optionsFor(injection))
-      const isDone = await operation.act(program, subject)
-      const calls = await trace.stop()
-      if (injection.fault === 'SIGKILL' ? await hasDied(program) : calls.some(isInjected)) seen.hit++
-      if (isDone) seen.done++
-      const survivor = await recover(program)
-      if (survivor === undefined) {
-        seen.restarts++
-        await program.kill()
-        program = await startProgram(setting)
-        await untilSettled(program, SETTLE_MS_MAX)
+describe.skipIf(missing !== undefined)(
+  `SIGKILL, ENOSPC and EIO at each system call of${skipped(missing)}`,
+  () => {
+    it.each(OPERATIONS)('$name', async operation => {
+      const world = await createWorld({ replay: 'window', windowMs: 30_000, isForBrowsers: true })
+      const setting = { ...world.home, env: ONE_THREAD }
+      const injections = await findInjections(world, operation)
+      const tried = sample(injections, byForm({ middle: 8, full: injections.length }))
+      const began = performance.now()
+      const seen = { hit: 0, restarts: 0, done: 0 }
+      const wrong: string[] = []
+      let program = await startProgram(setting)
+      for (const [index, injection] of tried.entries()) {
+        const subject = await operation.prepare(world, program, `account-${index}`)
+        const trace = await traceProgram(program, optionsFor(injection))
+        const isDone = await operation.act(program, subject)
+        const calls = await trace.stop()
+        if (injection.fault === 'SIGKILL' ? await hasDied(program) : calls.some(isInjected)) seen.hit++
+        if (isDone) seen.done++
+        const survivor = await recover(program)
+        if (survivor === undefined) {
+          seen.restarts++
+          await program.kill()
+          program = await startProgram(setting)
+          await untilSettled(program, SETTLE_MS_MAX)
+        }
+        const broken = await operation.check(world, program, subject, isDone)
+        if (broken !== undefined)
+          wrong.push(`${injection.name} ${injection.number}, ${injection.fault}: ${broken}`)
       }
-      const broken = await operation.check(world, program, subject, isDone)
-      if (broken !== undefined) wrong.push(`${injection.name} ${injection.number}, ${injection.fault}: ${broken}`)
-    }
-    const connected = new Set((await program.statuses()).keys())
-    await program.kill()
-    const forgotten = forgottenGrants(world, connected, await readRevocations(world.home.dataDir))
-    wrong.push(...forgotten.map(account => `${account}: disconnected, and never to be revoked`))
-    const counts = { points: injections.length, tried: tried.length, ...seen, took: secondsSince(began) }
-    report(`system calls of ${operation.name}`, { ...counts, wrong: wrong.length })
-    expect(wrong).toEqual([])
-    // The last calls that were counted are not made each time.
-    expect(seen.hit).toBeGreaterThan(tried.length / 4)
-  })
-})
+      const connected = new Set((await program.statuses()).keys())
+      await program.kill()
+      const forgotten = forgottenGrants(world, connected, await readRevocations(world.home.dataDir))
+      wrong.push(...forgotten.map(account => `${account}: disconnected, and never to be revoked`))
+      const counts = { points: injections.length, tried: tried.length, ...seen, took: secondsSince(began) }
+      report(`system calls of ${operation.name}`, { ...counts, wrong: wrong.length })
+      expect(wrong).toEqual([])
+      // The last calls that were counted are not made each time.
+      expect(seen.hit).toBeGreaterThan(tried.length / 4)
+    })
+  },
+)
 
 /** Runs the operation once without a fault, to count its system calls. */
 async function findInjections(world: World, operation: Operation): Promise<Injection[]> {

@@ -32,6 +32,6 @@ export async function until<T>(
 }
 
 /** Resolves after that time, rejects if it is aborted; for the moment of a fault, never to wait for an effect. */
-export function after(ms: number, signal?: AbortSignal): Promise<void> {
+export function elapse(ms: number, signal?: AbortSignal): Promise<void> {
   return pause(ms, undefined, { signal })
 }

@@ -6,11 +6,17 @@ import { type Call, checkError, checkServed } from './serving.ts'
 import { EPOCH, NEWS_MS_MAX, type World } from './world.ts'
 
 /** How a call ended; a call whose process died never does. */
-export type Ending<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
+export type Ending<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown }
 
 /** What callers and operators do. Each starts something; what comes of it is checked when it comes. */
 export interface Acts {
-  get(replica: Replica, account: string, over?: { minTtlMs?: number; rejectLast?: boolean }): Promise<Ending<string>>
+  get(
+    replica: Replica,
+    account: string,
+    over?: { minTtlMs?: number; rejectLast?: boolean },
+  ): Promise<Ending<string>>
   refresh(replica: Replica, account: string): Promise<Ending<unknown>>
   disconnect(replica: Replica, account: string): Promise<Ending<unknown>>
   /** A new grant at the server, imported in the place of what is there. */
@@ -25,7 +31,12 @@ export function createActs(world: World): Acts {
   const lastVersion = new Map<string, string>()
 
   /** A paused process takes no calls; they wait at its door. */
-  function call<T>(replica: Replica, what: string, account: string, ask: () => Promise<T>): Promise<Ending<T>> {
+  function call<T>(
+    replica: Replica,
+    what: string,
+    account: string,
+    ask: () => Promise<T>,
+  ): Promise<Ending<T>> {
     const { process } = replica
     const { promise, resolve } = Promise.withResolvers<Ending<T>>()
     const start = () => {
@@ -63,7 +74,14 @@ export function createActs(world: World): Acts {
           rejectedVersion: rejectLast ? lastVersion.get(account) : undefined,
         })
         lastVersion.set(account, token.version)
-        checkServed(truth, asked, token, fakeKeyring.fingerprint(token.accessToken), scheduler.now(), NEWS_MS_MAX)
+        checkServed(
+          truth,
+          asked,
+          token,
+          fakeKeyring.fingerprint(token.accessToken),
+          scheduler.now(),
+          NEWS_MS_MAX,
+        )
         return token.accessToken.expose()
       })
     },

@@ -55,7 +55,11 @@ export interface AuthorizationServer {
   /** A new consent. */
   grant(account: string, now: number): Required<Issued>
   /** Uses a refresh token; `undefined` = `invalid_grant`. */
-  present(refreshToken: string, request: number, now: number): { issued?: Issued; presentation?: Presentation }
+  present(
+    refreshToken: string,
+    request: number,
+    now: number,
+  ): { issued?: Issued; presentation?: Presentation }
   /** Whether that refresh token would be taken now. */
   accepts(refreshToken: string, now: number): boolean
   /** Whether that access token works now. */
@@ -97,7 +101,7 @@ export function createAuthorizationServer(habits: Habits): AuthorizationServer {
     return !(habits.endsWithSuccessor && successor?.usedAt !== undefined)
   }
 
-  function succeed(value: string, token: RefreshToken, now: number): string | undefined {
+  function succeed(token: RefreshToken, now: number): string | undefined {
     token.usedAt ??= now
     if (habits.replay === 'same') return undefined
     const former = refreshTokens.get(token.successor ?? '')
@@ -126,14 +130,14 @@ export function createAuthorizationServer(habits: Habits): AuthorizationServer {
         grant.presentations.push(presentation)
         return { presentation }
       }
-      const successor = succeed(value, token, now)
+      const successor = succeed(token, now)
       const presentation: Presentation = { ...base, successor: successor ?? value }
       grant.presentations.push(presentation)
       return { issued: { accessToken: newAccessToken(grant, now), refreshToken: successor }, presentation }
     },
     honours(value, now) {
       const token = accessTokens.get(value)
-      return token !== undefined && token.grant.alive && now < token.until
+      return token?.grant.alive === true && now < token.until
     },
     revoke(value) {
       const token = refreshTokens.get(value)

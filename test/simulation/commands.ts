@@ -39,33 +39,53 @@ export function newModel(): Model {
 
 /** Every command, with what it draws. */
 export function allCommands(): fc.Arbitrary<Command>[] {
-  const provider = fc.constantFrom<ProviderMode>('fair', 'fair', 'flaky', 'dead', 'silent', 'misconfigured', 'lying')
+  const provider = fc.constantFrom<ProviderMode>(
+    'fair',
+    'fair',
+    'flaky',
+    'dead',
+    'silent',
+    'misconfigured',
+    'lying',
+  )
   const store = fc.constantFrom<StoreMode>('up', 'up', 'down', 'full', 'busy')
   return [
     fc.constantFrom(undefined, 0, 20_000).map(get),
-    fc.constant(plain('refresh', (real, model) => answered(real, model, real.acts.refresh(real.replica, '')))),
+    fc.constant(
+      plain('refresh', (real, model) => answered(real, model, real.acts.refresh(real.replica, ''))),
+    ),
     fc.constant(disconnect()),
     fc.constant(connect()),
     fc.oneof(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 500, max: 600_000 })).map(tick),
     fc.constant(plain('crash', crash)),
-    fc.constant(plain('pause', async ({ replica }, model) => {
-      if (!model.paused) replica.pause()
-      model.paused = true
-    })),
-    fc.constant(plain('resume', async ({ replica }, model) => {
-      if (model.paused) replica.resume()
-      model.paused = false
-    })),
-    provider.map(mode => plain(`provider ${mode}`, async ({ world }, model) => {
-      model.provider = world.modes.provider = mode
-    })),
-    store.map(mode => plain(`store ${mode}`, async ({ world }, model) => {
-      model.store = world.modes.store = mode
-    })),
-    fc.integer({ min: -3_600_000, max: 864_000_000 }).map(ms => plain(`jump ${ms}`, async ({ replica, world }) => {
-      replica.wallOffset += ms
-      replica.jumpedAt = world.scheduler.now()
-    })),
+    fc.constant(
+      plain('pause', async ({ replica }, model) => {
+        if (!model.paused) replica.pause()
+        model.paused = true
+      }),
+    ),
+    fc.constant(
+      plain('resume', async ({ replica }, model) => {
+        if (model.paused) replica.resume()
+        model.paused = false
+      }),
+    ),
+    provider.map(mode =>
+      plain(`provider ${mode}`, async ({ world }, model) => {
+        model.provider = world.modes.provider = mode
+      }),
+    ),
+    store.map(mode =>
+      plain(`store ${mode}`, async ({ world }, model) => {
+        model.store = world.modes.store = mode
+      }),
+    ),
+    fc.integer({ min: -3_600_000, max: 864_000_000 }).map(ms =>
+      plain(`jump ${ms}`, async ({ replica, world }) => {
+        replica.wallOffset += ms
+        replica.jumpedAt = world.scheduler.now()
+      }),
+    ),
   ]
 }
 
@@ -95,23 +115,32 @@ function get(minTtlMs: number | undefined): Command {
     // Nothing is in the way: what lives is served, and what is dead is called dead.
     const [row] = real.world.truth.rows
     const now = real.world.scheduler.now()
-    const lives = row !== undefined && candidatesOf(row).some(token => real.world.truth.server.accepts(token, now))
+    const lives =
+      row !== undefined && candidatesOf(row).some(token => real.world.truth.server.accepts(token, now))
     expectOneOf(reason, lives ? [undefined, 'MIN_TTL_UNREACHABLE'] : [undefined, 'REAUTH_REQUIRED'])
   })
 }
 
 function disconnect(): Command {
-  return plain('disconnect', async (real, model) => {
-    const ending = await answered(real, model, real.acts.disconnect(real.replica, ''))
-    model.connected = ending?.ok ? 'no' : model.connected === 'no' ? 'no' : 'unknown'
-  }, isRunning)
+  return plain(
+    'disconnect',
+    async (real, model) => {
+      const ending = await answered(real, model, real.acts.disconnect(real.replica, ''))
+      model.connected = ending?.ok ? 'no' : model.connected === 'no' ? 'no' : 'unknown'
+    },
+    isRunning,
+  )
 }
 
 function connect(): Command {
-  return plain('connect', async (real, model) => {
-    const ending = await answered(real, model, real.acts.connect(real.replica, ''))
-    model.connected = ending?.ok ? 'yes' : model.connected === 'yes' ? 'yes' : 'unknown'
-  }, isRunning)
+  return plain(
+    'connect',
+    async (real, model) => {
+      const ending = await answered(real, model, real.acts.connect(real.replica, ''))
+      model.connected = ending?.ok ? 'yes' : model.connected === 'yes' ? 'yes' : 'unknown'
+    },
+    isRunning,
+  )
 }
 
 /** Of two that wait at the door of a paused process nobody knows which comes first. */
@@ -137,7 +166,11 @@ async function pass({ world }: Real, model: Model, ms: number): Promise<void> {
 }
 
 /** Waits for an answer; `undefined` if the process is paused, else every call has one in time. */
-async function answered<T>(real: Real, model: Model, ending: Promise<Ending<T>>): Promise<Ending<T> | undefined> {
+async function answered<T>(
+  real: Real,
+  model: Model,
+  ending: Promise<Ending<T>>,
+): Promise<Ending<T> | undefined> {
   let ended: Ending<T> | undefined
   void ending.then(value => {
     ended = value
@@ -158,5 +191,6 @@ function reasonOf(ending: Ending<unknown>): Reason | undefined {
 }
 
 function expectOneOf(reason: Reason | undefined, allowed: readonly (Reason | undefined)[]): void {
-  if (!allowed.includes(reason)) throw new Error(`expected ${allowed.map(String).join(' or ')}, got ${reason ?? 'a token'}`)
+  if (!allowed.includes(reason))
+    throw new Error(`expected ${allowed.map(String).join(' or ')}, got ${reason ?? 'a token'}`)
 }

@@ -5,7 +5,7 @@ import type { Dice } from './dice.ts'
 import { type Profile, profileOf } from './profile.ts'
 import { quiesce } from './quiescence.ts'
 import type { Replica } from './replica.ts'
-import type { ScheduledEvent } from './scheduler.ts'
+import type { ScheduledEvent, Scheduler } from './scheduler.ts'
 import { createWorld, describe, type Plant, type World } from './world.ts'
 
 /** How often each kind of trouble may come on one path. */
@@ -26,6 +26,12 @@ export interface Search {
   readonly complete: boolean
   readonly failure?: { readonly rule: string; readonly path: readonly string[] }
 }
+
+/**
+ * What makes no difference when it comes, and so comes at once: timers that are due, news, and reads, because who reads
+ * does nothing before it writes or sends.
+ */
+const AT_ONCE = /timer|news|arrives|audit|spool list|(find|list|count|has)[A-Z]/
 
 /** A token with less life than callers want, so that a request leads to a refresh. */
 const LIFETIME = 30
@@ -101,14 +107,30 @@ async function take(path: Path, name: string): Promise<void> {
   if (choice === undefined) throw new Error(`"${name}" cannot happen here: the search is not deterministic`)
   path.taken.push(name)
   await choice[1]()
-  await path.world.scheduler.settle()
+  await happenAtOnce(path.world)
   await path.world.check()
+}
+
+async function happenAtOnce({ scheduler }: World): Promise<void> {
+  for (;;) {
+    await scheduler.settle()
+    const event = readyEvents(scheduler).find(({ label = '' }) => AT_ONCE.test(label))
+    if (event === undefined) return
+    await scheduler.fire(event)
+  }
+}
+
+function readyEvents(scheduler: Scheduler): ScheduledEvent[] {
+  const now = scheduler.now()
+  return scheduler.pending().filter(({ at, owner }) => {
+    const mayHappen = owner === undefined || (owner.alive && !owner.paused)
+    return at <= now && mayHappen
+  })
 }
 
 function choices({ world, acts, left }: Path): Choice[] {
   const { scheduler, replicas } = world
-  const now = scheduler.now()
-  const ready = scheduler.pending().filter(event => event.at <= now && mayHappen(event))
+  const ready = readyEvents(scheduler)
   const list: Choice[] = ready.map((event, index) => [
     `${event.label} ${ready.slice(0, index).filter(({ label }) => label === event.label).length}`,
     () => scheduler.fire(event),
@@ -152,16 +174,12 @@ function choicesOf(replica: Replica, acts: Acts, left: Path['left']): Choice[] {
   return list
 }
 
-function mayHappen({ owner }: ScheduledEvent): boolean {
-  return owner === undefined || (owner.alive && !owner.paused)
-}
-
 /** Lets time pass until there is something to choose again. */
 async function waitUntilReady({ scheduler }: World, left: Path['left']): Promise<void> {
   left.waits--
   const ready = new Error('something can happen')
   const look = () => {
-    if (scheduler.pending().some(event => event.at <= scheduler.now() && mayHappen(event))) throw ready
+    if (readyEvents(scheduler).some(({ label = '' }) => !AT_ONCE.test(label))) throw ready
   }
   await scheduler.runUntil(scheduler.now() + WAIT_MS, look).catch(error => {
     if (error !== ready) throw error
@@ -175,7 +193,10 @@ function signature({ world, left }: Path): string {
     scheduler.now(),
     truth.rows.map(row => `${describe(row)} ${row.attemptId}`),
     truth.server.state(),
-    scheduler.pending().map(({ at, label }) => `${at} ${label}`).sort(),
+    scheduler
+      .pending()
+      .map(({ at, label }) => `${at} ${label}`)
+      .sort(),
     replicas.map(({ process, spool }) => [process, spool.commits.length]),
   ]
   return createHash('sha256').update(JSON.stringify(state)).digest('base64')

@@ -1,4 +1,10 @@
-import { HARD_TIMEOUT_MS, type Http, HttpError, type HttpRequest, type HttpResponse } from '../../src/egress/http.ts'
+import {
+  HARD_TIMEOUT_MS,
+  type Http,
+  HttpError,
+  type HttpRequest,
+  type HttpResponse,
+} from '../../src/egress/http.ts'
 import { Secret } from '../../src/secret.ts'
 import type { AuthorizationServer, Presentation } from './authorization-server.ts'
 import type { Dice } from './dice.ts'
@@ -65,11 +71,19 @@ export function createHttpPort(ports: HttpPorts, process: Process, nextNumber: (
       return [server.honours(token, now) ? { status: 200, body: {} } : { status: 401 }]
     }
     const { issued, presentation } = server.present(exchange.refreshToken ?? '', exchange.number, now)
-    ports.note(`server: ${exchange.refreshToken} of #${exchange.number} ${issued ? `-> ${presentation?.successor}` : 'refused'}`)
+    ports.note(
+      `server: ${exchange.refreshToken} of #${exchange.number} ${issued ? `-> ${presentation?.successor}` : 'refused'}`,
+    )
     if (issued === undefined) return [{ status: 400, body: { error: 'invalid_grant' } }, presentation]
     const { accessToken, refreshToken } = issued
-    const tokens = exchange.fate === 'act_half' ? {} : { access_token: accessToken, token_type: 'Bearer', expires_in: server.habits.lifetime }
-    return [{ status: 200, body: { ...tokens, ...(refreshToken && { refresh_token: refreshToken }) } }, presentation]
+    const tokens =
+      exchange.fate === 'act_half'
+        ? {}
+        : { access_token: accessToken, token_type: 'Bearer', expires_in: server.habits.lifetime }
+    return [
+      { status: 200, body: { ...tokens, ...(refreshToken && { refresh_token: refreshToken }) } },
+      presentation,
+    ]
   }
 
   function send(request: HttpRequest): Promise<HttpResponse> {
@@ -99,7 +113,10 @@ export function createHttpPort(ports: HttpPorts, process: Process, nextNumber: (
     }
     const noAnswer = () => reject(new HttpError('no_answer', 'as.example did not answer completely'))
     // An answer that waits in the socket when the deadline of a paused process fires is read.
-    const cancelLimit = scheduler.after(HARD_TIMEOUT_MS, () => endWith(arrived ?? noAnswer), { owner: process, label: `${label} timed out` })
+    const cancelLimit = scheduler.after(HARD_TIMEOUT_MS, () => endWith(arrived ?? noAnswer), {
+      owner: process,
+      label: `${label} timed out`,
+    })
     const deliver = (answer: Answer, presentation: Presentation | undefined, ms: number) => {
       const read = () => {
         if (presentation !== undefined) presentation.answer = 'read'
@@ -116,29 +133,37 @@ export function createHttpPort(ports: HttpPorts, process: Process, nextNumber: (
 
     const [before, after] = delays(exchange.fate, dice)
     if (exchange.fate === 'unreachable') {
-      scheduler.after(before, () => endWith(() => reject(new HttpError('not_sent', 'cannot reach as.example'))), mine)
+      scheduler.after(
+        before,
+        () => endWith(() => reject(new HttpError('not_sent', 'cannot reach as.example'))),
+        mine,
+      )
     } else if (exchange.fate === 'lost_request') {
       scheduler.after(before, () => endWith(noAnswer), mine)
     } else {
       if (exchange.fate === 'acts_late') scheduler.after(before / 2, () => endWith(noAnswer), mine)
-      scheduler.after(before, () => {
-        const lie = LIES[exchange.fate]
-        if (exchange.fate === 'lie') ports.onLie(exchange)
-        const [answer, presentation] = lie === undefined ? act(exchange, form, request) : [lie]
-        if (exchange.fate === 'lost_answer' || exchange.fate === 'acts_late') {
-          if (presentation !== undefined) presentation.answer = 'lost'
-          scheduler.after(after, () => endWith(noAnswer), mine)
-        } else if (presentation?.successor !== undefined && exchange.fate === 'act_502') {
-          presentation.answer = 'lost'
-          deliver({ status: 502 }, undefined, after)
-        } else if (presentation?.successor !== undefined && exchange.fate === 'act_garbage') {
-          presentation.answer = 'lost'
-          deliver({ status: 200, body: 'oops' }, undefined, after)
-        } else {
-          if (presentation !== undefined && exchange.fate === 'too_slow') presentation.answer = 'lost'
-          deliver(answer, presentation, after)
-        }
-      }, { label: `${label} acts` })
+      scheduler.after(
+        before,
+        () => {
+          const lie = LIES[exchange.fate]
+          if (exchange.fate === 'lie') ports.onLie(exchange)
+          const [answer, presentation] = lie === undefined ? act(exchange, form, request) : [lie]
+          if (exchange.fate === 'lost_answer' || exchange.fate === 'acts_late') {
+            if (presentation !== undefined) presentation.answer = 'lost'
+            scheduler.after(after, () => endWith(noAnswer), mine)
+          } else if (presentation?.successor !== undefined && exchange.fate === 'act_502') {
+            presentation.answer = 'lost'
+            deliver({ status: 502 }, undefined, after)
+          } else if (presentation?.successor !== undefined && exchange.fate === 'act_garbage') {
+            presentation.answer = 'lost'
+            deliver({ status: 200, body: 'oops' }, undefined, after)
+          } else {
+            if (presentation !== undefined && exchange.fate === 'too_slow') presentation.answer = 'lost'
+            deliver(answer, presentation, after)
+          }
+        },
+        { label: `${label} acts` },
+      )
     }
     return promise
   }
@@ -148,7 +173,8 @@ export function createHttpPort(ports: HttpPorts, process: Process, nextNumber: (
 
 /** Milliseconds before the server acts, and from then until its answer is there. */
 function delays(fate: Fate, dice: Dice): [number, number] {
-  if (fate === 'slow') return dice.chance(0.5) ? [dice.between(10_000, 55_000), 50] : [50, dice.between(10_000, 55_000)]
+  if (fate === 'slow')
+    return dice.chance(0.5) ? [dice.between(10_000, 55_000), 50] : [50, dice.between(10_000, 55_000)]
   if (fate === 'too_slow') return dice.chance(0.5) ? [dice.between(0, 59_000), 61_000] : [50, 61_000]
   if (fate === 'acts_late') return [dice.between(2, 3_000), 0]
   return [dice.between(1, 150), dice.between(1, 150)]

@@ -22,13 +22,20 @@ export function checkRows(truth: Truth, now: number): void {
 /** I4: a connection that is believed to be well is well, but for what nobody could have been told yet. */
 function checkAlive(truth: Truth, row: ConnectionRow, now: number): void {
   const { state, suspect, outcomeUnknownSince, lastError, sealedRefreshToken } = row
-  if (state !== 'ACTIVE' || suspect || outcomeUnknownSince !== undefined || lastError?.class === 'reauthorize') return
+  if (
+    state !== 'ACTIVE' ||
+    suspect ||
+    outcomeUnknownSince !== undefined ||
+    lastError?.class === 'reauthorize'
+  )
+    return
   if (sealedRefreshToken === undefined) return
   const refreshToken = plainOf(sealedRefreshToken)
   if (truth.server.accepts(refreshToken, now)) return
   const grant = truth.server.grantOf(refreshToken)
   const later = grant === undefined ? [] : laterPresentations(grant, refreshToken)
-  if (!later.some(one => isUntold(truth, one, refreshToken))) truth.violate('I4', `${name(row)} is ACTIVE with ${refreshToken}, which the server refuses`)
+  if (!later.some(one => isUntold(truth, one, refreshToken)))
+    truth.violate('I4', `${name(row)} is ACTIVE with ${refreshToken}, which the server refuses`)
 }
 
 /** I5: a connection is reported dead only if nothing that is stored would be taken. */
@@ -40,7 +47,10 @@ function checkDead(truth: Truth, row: ConnectionRow, now: number): void {
   // A sibling that came after the verdict is tried at once; a lie is found out by the next probe.
   if (row.suspect || row.attemptId !== undefined || (grant && truth.liedAbout.has(grant))) return
   if (grant?.presentations.some(one => isAwaited(truth, one))) return
-  truth.violate('I5', `${name(row)} is REAUTH_REQUIRED (${row.stateReason}), but the server accepts ${living}`)
+  truth.violate(
+    'I5',
+    `${name(row)} is REAUTH_REQUIRED (${row.stateReason}), but the server accepts ${living}`,
+  )
 }
 
 /** I3 and I10: what a change of the store may do to a row. */
@@ -66,15 +76,20 @@ function checkOrder(
   was: ConnectionRow,
   row: ConnectionRow,
 ): void {
-  if (row.grantEpoch < was.grantEpoch) truth.violate('I3', `${method} put the grant epoch of ${name(row)} back`)
+  if (row.grantEpoch < was.grantEpoch)
+    truth.violate('I3', `${method} put the grant epoch of ${name(row)} back`)
   if (row.grantEpoch !== was.grantEpoch) return
   if (row.counter < was.counter) truth.violate('I3', `${method} put the counter of ${name(row)} back`)
   const isSame = row.version === was.version && row.sealedRefreshToken === was.sealedRefreshToken
   if (isSame || method === 'forgetRefreshToken') return
   const base = args[0] as { readonly counter?: number } | undefined
-  if (row.counter === was.counter) truth.violate('I3', `${method} changed the tokens of ${name(row)}, not its counter`)
+  if (row.counter === was.counter)
+    truth.violate('I3', `${method} changed the tokens of ${name(row)}, not its counter`)
   if (base?.counter !== was.counter)
-    truth.violate('I3', `${method} overwrote tokens ${was.counter} of ${name(row)} by those obtained with ${base?.counter}`)
+    truth.violate(
+      'I3',
+      `${method} overwrote tokens ${was.counter} of ${name(row)} by those obtained with ${base?.counter}`,
+    )
 }
 
 function checkVerdict(
@@ -89,11 +104,17 @@ function checkVerdict(
   if (row.state === 'REAUTH_REQUIRED' && NEEDS_REFUSALS.test(row.stateReason)) {
     const [count = 0, ofSibling = 1] = candidatesOf(was).map(token => truth.refusals.get(token) ?? 0)
     if (count < 2 || ofSibling < 1)
-      truth.violate('hasty', `${process.name} gave ${name(row)} up (${row.stateReason}) after ${count} refusals`)
+      truth.violate(
+        'hasty',
+        `${process.name} gave ${name(row)} up (${row.stateReason}) after ${count} refusals`,
+      )
   }
   const { attemptId } = args[1] as { readonly attemptId: string }
   if (was.attemptId === attemptId) return
-  truth.violate('I10', `${process.name} failed ${name(row)} as ${row.state} by an attempt that was not the current one`)
+  truth.violate(
+    'I10',
+    `${process.name} failed ${name(row)} as ${row.state} by an attempt that was not the current one`,
+  )
 }
 
 /**

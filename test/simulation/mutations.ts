@@ -46,7 +46,10 @@ export const MUTATIONS: Readonly<Record<string, Plant>> = {
   'believes the first refusal': call => {
     const [, failure] = call.args as [unknown, RefreshFailure]
     if (call.method !== 'failRefresh' || failure.error.class !== 'reauthorize') return call.proceed()
-    return call.proceed([call.args[0], { ...failure, state: 'REAUTH_REQUIRED', stateReason: 'GRANT_REFUSED' }])
+    return call.proceed([
+      call.args[0],
+      { ...failure, state: 'REAUTH_REQUIRED', stateReason: 'GRANT_REFUSED' },
+    ])
   },
 
   /** A lease is given to whoever asks. */

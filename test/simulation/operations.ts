@@ -58,7 +58,10 @@ export function createOperations({ scheduler, dice, process, inOrder }: Operatio
         }
       }
       unanswered++
-      underWay.set(happen, scheduler.after(latency('effect'), () => void happen(), { label }))
+      underWay.set(
+        happen,
+        scheduler.after(latency('effect'), () => void happen(), { label }),
+      )
       return promise
     },
     async crash() {

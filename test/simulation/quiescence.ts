@@ -1,5 +1,6 @@
 import type { ConnectionRow } from '../../src/store/rows.ts'
 import type { Acts, Ending } from './acts.ts'
+import type { Presentation } from './authorization-server.ts'
 import type { Replica } from './replica.ts'
 import { candidatesOf, grantOfRow, isLost, type Truth } from './truth.ts'
 import { describe, type World } from './world.ts'
@@ -58,23 +59,32 @@ function checkSettled({ truth, scheduler }: World, row: ConnectionRow): void {
   const alive = isAlive(truth, row, scheduler.now())
   const what = describe(row)
   const unsettled = row.outcomeUnknownSince !== undefined || (row.suspect && row.state === 'ACTIVE')
-  if (row.attemptId !== undefined || unsettled)
-    truth.violate('stuck', `nothing is settled: ${what}`)
+  if (row.attemptId !== undefined || unsettled) truth.violate('stuck', `nothing is settled: ${what}`)
   else if (alive && row.state !== 'ACTIVE') truth.violate('false report', what)
   else if (!alive && row.state !== 'REAUTH_REQUIRED') truth.violate('silent loss', what)
   else if (!alive) checkLoss(truth, row)
 }
 
-/** A loss is reported; and it was nobody's fault but the server's, which kills what it has not delivered. */
+/** A loss is reported; and nobody but the server could help it, which kills what it has not delivered. */
 function checkLoss(truth: Truth, row: ConnectionRow): void {
   truth.tally.reportedLosses++
   const { habits } = truth.server
-  const grant = grantOfRow(truth, row)
-  const undelivered = grant?.presentations.some(one => isLost(truth, one))
-  const stale = grant?.presentations.some(({ request }) => truth.exchanges.get(request)?.stale)
-  if (habits.replay === 'same') truth.violate('needless loss', `refresh tokens of this server stay the same: ${describe(row)}`)
-  else if (!undelivered && !stale)
+  const presentations = grantOfRow(truth, row)?.presentations ?? []
+  if (habits.replay === 'same')
+    truth.violate('needless loss', `refresh tokens of this server stay the same: ${describe(row)}`)
+  else if (!presentations.some(one => isLost(truth, one) || wasUnavoidable(truth, one)))
     truth.violate('needless loss', `every answer of the server was stored, and yet: ${describe(row)}`)
+}
+
+/** Whether who used a token again could not know of its successor: it was stored later, or the sender was paused. */
+function wasUnavoidable(truth: Truth, { refreshToken, request, order }: Presentation): boolean {
+  const exchange = truth.exchanges.get(request)
+  const former = truth.server
+    .grantOf(refreshToken)
+    ?.presentations.find(one => one.refreshToken === refreshToken && one.order < order)
+  if (exchange === undefined || former?.successor === undefined) return false
+  const storedAt = truth.storedAt.get(former.successor) ?? Number.POSITIVE_INFINITY
+  return exchange.stale || storedAt > exchange.sentAt
 }
 
 /** A connection that lives yields tokens at every replica; what does not is refused for the right reason. */
@@ -84,7 +94,8 @@ async function checkAnswer(world: World, acts: Acts, replica: Replica, account: 
   void acts.get(replica, account).then(ended => {
     ending = ended
   })
-  for (const until = scheduler.now() + ANSWER_MS; ending === undefined && scheduler.now() < until; ) await world.run(100)
+  for (const until = scheduler.now() + ANSWER_MS; ending === undefined && scheduler.now() < until; )
+    await world.run(100)
   const row = truth.rows.find(one => one.account === account)
   const name = `${replica.process.name} about "${account}"`
   if (ending === undefined) return truth.violate('stuck', `no answer from ${name}`)

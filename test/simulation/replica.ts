@@ -23,8 +23,8 @@ const POLLS_MS: readonly number[] = [250, 1_000]
 /** One broker on its machine: the process comes and goes, the spool file and the clock stay. */
 export interface Replica {
   /** The process that runs, or the last that did. */
-  process: Process
-  broker: Broker
+  readonly process: Process
+  readonly broker: Broker
   /** Milliseconds that its wall clock is ahead. */
   wallOffset: number
   /** When its wall clock was last moved. */
@@ -57,11 +57,13 @@ export function createReplica(ports: Ports): Replica {
   const { scheduler, truth } = world
   const dice = world.dice.fork()
   let operations: Operations
+  let process: Process
+  let broker: Broker
   let boots = 0
 
   function boot(): void {
     const name = `${'ABC'[index]}${++boots}`
-    const process: Process = { name, alive: true, paused: false }
+    process = { name, alive: true, paused: false }
     // A store with one writer is a database within the process.
     const inOrder = world.profile.replicas === 1
     operations = createOperations({ scheduler, dice: storePorts.dice, process, inOrder })
@@ -72,14 +74,19 @@ export function createReplica(ports: Ports): Replica {
       token: bytes => `${name}-${++tokens}-`.padEnd(Math.ceil((bytes * 4) / 3), 'x'),
       fraction: dice.fraction,
     }
-    const onSend: HttpPorts['onSend'] = exchange => ports.sending.check(exchange, scheduler.now(), clock.now())
+    const onSend: HttpPorts['onSend'] = exchange =>
+      ports.sending.check(exchange, scheduler.now(), clock.now())
     const http = createHttpPort({ ...ports.httpPorts, onSend }, process, () => truth.exchanges.size + 1)
     const provider = providerOf(world.profile)
-    const client = createOAuthClient(provider, createDefinitionSource(provider, http, clock.now), http, clock.now)
-    replica.process = process
+    const client = createOAuthClient(
+      provider,
+      createDefinitionSource(provider, http, clock.now),
+      http,
+      clock.now,
+    )
     replica.resumedAt = scheduler.now()
     truth.note(`${name} starts`)
-    replica.broker = createBroker({
+    broker = createBroker({
       clients: [client],
       store: createStorePort(storePorts, process, shared.open(name), operations),
       spool: spoolOf(world, replica.spool, operations),
@@ -91,34 +98,39 @@ export function createReplica(ports: Ports): Replica {
       publicUrl: 'https://broker.example',
       ...(world.profile.replicas > 1 && { replica: name }),
     })
-    void replica.broker.start()
+    void broker.start()
   }
 
-  const replica = {
+  const replica: Replica = {
+    get process() {
+      return process
+    },
+    get broker() {
+      return broker
+    },
     wallOffset: 0,
     jumpedAt: Number.NEGATIVE_INFINITY,
     resumedAt: 0,
     spool: { commits: [] },
     boot,
     async crash() {
-      const { process } = replica
       truth.note(`${process.name} dies`)
       process.alive = false
       await operations.crash()
     },
     pause() {
-      truth.note(`${replica.process.name} is paused`)
-      replica.process.paused = true
+      truth.note(`${process.name} is paused`)
+      process.paused = true
     },
     resume() {
-      truth.note(`${replica.process.name} goes on`)
-      replica.process.paused = false
+      truth.note(`${process.name} goes on`)
+      process.paused = false
       replica.resumedAt = scheduler.now()
-      scheduler.resume(replica.process)
+      scheduler.resume(process)
     },
-    isSending: () => [...truth.exchanges.values()].some(({ process, open }) => open && process === replica.process),
+    isSending: () => [...truth.exchanges.values()].some(one => one.open && one.process === process),
     isBusy: () => operations.size() > 0 || replica.spool.commits.length > 0,
-  } as Replica
+  }
   boot()
   return replica
 }
@@ -129,17 +141,25 @@ function clockOf({ scheduler }: World, replica: Replica, process: Process): Cloc
     now: () => EPOCH + scheduler.now() + replica.wallOffset,
     monotonic: () => scheduler.now() - started,
     schedule: (ms, run) =>
-      scheduler.after(ms, run, { owner: process, poll: POLLS_MS.includes(ms), label: `${process.name} timer ${ms}` }),
+      scheduler.after(ms, run, {
+        owner: process,
+        poll: POLLS_MS.includes(ms),
+        label: `${process.name} timer ${ms}`,
+      }),
   }
 }
 
-function spoolOf({ truth, scheduler }: World, file: SpoolFile, operations: Operations) {
-  const spool = createSpoolPort(file, operations, ({ outcome }) => {
-    const sealed = [outcome.sealedRefreshToken, 'sealedAccessToken' in outcome ? outcome.sealedAccessToken : undefined]
-    truth.note(`spooled ${sealed.map(token => (token ? plainOf(token) : '-')).join(' ')} at ${scheduler.now()}`)
-    for (const token of sealed) if (token !== undefined) truth.durable.add(plainOf(token))
+function spoolOf({ truth, scheduler, profile }: World, file: SpoolFile, operations: Operations) {
+  return createSpoolPort(file, operations, ({ outcome }) => {
+    const access = 'sealedAccessToken' in outcome ? outcome.sealedAccessToken : undefined
+    const tokens = [outcome.sealedRefreshToken, access].filter(sealed => sealed !== undefined).map(plainOf)
+    truth.note(`spooled ${tokens.join(' ')}`)
+    for (const token of tokens) {
+      truth.durable.add(token)
+      // The spool of another replica is read by nobody else.
+      if (profile.replicas === 1) truth.storedAt.set(token, scheduler.now())
+    }
   })
-  return spool
 }
 
 /** The real one writes to the store, so it fails with it. */
@@ -159,12 +179,14 @@ function auditOf({ truth, modes }: World, { name }: Process, { run }: Operations
 
 /** I8: nothing secret is logged. */
 function logOf({ truth }: World, { name }: Process): Log {
-  const write = (level: string) => (message: string, fields: LogFields = {}) => {
-    const { error, ...rest } = fields
-    const reason = error instanceof Error ? `${error.name}: ${error.message}` : ''
-    const line = `${name} ${level} ${message} ${JSON.stringify(rest)} ${reason}`
-    if (line.includes(CANARY)) truth.violate('I8', `a log line holds a token: ${line}`)
-    truth.note(line)
-  }
+  const write =
+    (level: string) =>
+    (message: string, fields: LogFields = {}) => {
+      const { error, ...rest } = fields
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : ''
+      const line = `${name} ${level} ${message} ${JSON.stringify(rest)} ${reason}`
+      if (line.includes(CANARY)) truth.violate('I8', `a log line holds a token: ${line}`)
+      truth.note(line)
+    }
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }

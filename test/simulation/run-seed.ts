@@ -23,7 +23,11 @@ export interface SeedResult {
 }
 
 /** Runs one seed from nothing to quiescence. */
-export async function runSeed(seed: number, options: SeedOptions = {}, trace?: string[]): Promise<SeedResult> {
+export async function runSeed(
+  seed: number,
+  options: SeedOptions = {},
+  trace?: string[],
+): Promise<SeedResult> {
   // Thousands of errors are thrown, and nobody reads where unless a seed is explained.
   Error.stackTraceLimit = trace === undefined ? 0 : 20
   const profile = profileOf(seed, options.over)
@@ -37,7 +41,12 @@ export async function runSeed(seed: number, options: SeedOptions = {}, trace?: s
     await quiesce(world, acts)
     return { seed, tally: truth.tally }
   } catch (error) {
-    const failure = error instanceof Error ? (truth.violations.length > 0 ? error.message : (error.stack ?? '')) : String(error)
+    const failure =
+      error instanceof Error
+        ? truth.violations.length > 0
+          ? error.message
+          : (error.stack ?? '')
+        : String(error)
     return { seed, tally: truth.tally, failure }
   }
 }
@@ -81,7 +90,14 @@ async function takeStep(world: World, acts: Acts): Promise<void> {
       pause(world, replica)
       break
     case 'provider':
-      modes.provider = dice.weighted({ fair: 3, flaky: 4, dead: 1, silent: 1, misconfigured: 0.7, lying: 0.5 })
+      modes.provider = dice.weighted({
+        fair: 3,
+        flaky: 4,
+        dead: 1,
+        silent: 1,
+        misconfigured: 0.7,
+        lying: 0.5,
+      })
       truth.note(`provider is ${modes.provider}`)
       break
     case 'store':
@@ -107,7 +123,13 @@ async function provoke(world: World, acts: Acts, replica: Replica, account: stri
 /** Much happens within milliseconds of each other; some of it hours later. */
 function pace({ dice, profile }: World): number {
   const { lifetime } = profile.habits
-  return dice.pick([0, dice.between(1, 20), dice.between(20, 400), dice.between(400, 10_000), dice.between(1, lifetime * 1_200)])
+  return dice.pick([
+    0,
+    dice.between(1, 20),
+    dice.between(20, 400),
+    dice.between(400, 10_000),
+    dice.between(1, lifetime * 1_200),
+  ])
 }
 
 function getOptions({ dice }: World) {

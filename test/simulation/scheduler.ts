@@ -104,7 +104,11 @@ export function createScheduler(dice: Dice, quietUntil: () => number): Scheduler
         remove(event)
         const { owner } = options
         const held = owner && waiting.get(owner)
-        if (owner && held) waiting.set(owner, held.filter(other => other !== event))
+        if (owner && held)
+          waiting.set(
+            owner,
+            held.filter(other => other !== event),
+          )
       }
     },
     async runUntil(until, step) {

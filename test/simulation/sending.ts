@@ -22,7 +22,10 @@ export function createSendingRules(truth: Truth, replicas: number): SendingRules
     sentAt.set(account, recent)
     truth.tally.burst = Math.max(truth.tally.burst, recent.length)
     if (recent.length === BURST_MAX * replicas + 1) {
-      truth.violate('I6', `more than ${BURST_MAX * replicas} requests for "${account}" in ${BURST_MS / 1_000} s`)
+      truth.violate(
+        'I6',
+        `more than ${BURST_MAX * replicas} requests for "${account}" in ${BURST_MS / 1_000} s`,
+      )
     }
   }
 
@@ -57,7 +60,8 @@ function checkSingle(truth: Truth, exchange: Exchange, row: ConnectionRow | unde
   const twin = [...truth.exchanges.values()].find(
     one => one.number !== number && one.open && one.process === process && one.refreshToken === refreshToken,
   )
-  if (twin !== undefined) truth.violate('I1', `${process.name} sends ${refreshToken} twice at once (#${twin.number}, #${number})`)
+  if (twin !== undefined)
+    truth.violate('I1', `${process.name} sends ${refreshToken} twice at once (#${twin.number}, #${number})`)
   // An intent may be overtaken by a new consent before it is answered.
   const isOfAnother = row === undefined || grantOfRow(truth, row) !== truth.server.grantOf(refreshToken ?? '')
   if (!isOfAnother && !candidatesOf(row).includes(refreshToken ?? ''))

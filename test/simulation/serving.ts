@@ -28,7 +28,8 @@ export function checkServed(
   const { process, account } = call
   truth.tally.answers++
   truth.note(`${process.name} answers "${account}" ${value}`)
-  if (!truth.durable.has(value)) truth.violate('I2', `${process.name} answered ${value}, which is stored nowhere`)
+  if (!truth.durable.has(value))
+    truth.violate('I2', `${process.name} answered ${value}, which is stored nowhere`)
   if (!truth.audited.has(`${process.name} ${fingerprint}`))
     truth.violate('I9', `${process.name} answered ${value} before the record of it`)
   const end = truth.server.endOf(value) ?? 0
@@ -46,13 +47,22 @@ function checkDisconnected(truth: Truth, call: Call, value: string, now: number,
   const grace = ended.process === call.process ? 0 : newsMsMax
   const since = Math.max(ended.ackedAt, grace === 0 ? 0 : call.resumedAt()) + grace
   if (now > since || (now === since && grace === 0))
-    truth.violate('I7', `${call.process.name} answered ${value} ${now - ended.ackedAt} ms after its disconnect`)
+    truth.violate(
+      'I7',
+      `${call.process.name} answered ${value} ${now - ended.ackedAt} ms after its disconnect`,
+    )
 }
 
 /** Checks an error as it is answered: typed, and without a secret (I8). */
-export function checkError(truth: Truth, { process, account }: Pick<Call, 'process' | 'account'>, what: string, error: unknown): void {
+export function checkError(
+  truth: Truth,
+  { process, account }: Pick<Call, 'process' | 'account'>,
+  what: string,
+  error: unknown,
+): void {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   truth.note(`${process.name} ${what} "${account}": ${error instanceof BrokerError ? error.reason : text}`)
   if (text.includes(CANARY)) truth.violate('I8', `an error holds a token: ${text}`)
-  if (!(error instanceof BrokerError)) truth.violate('typed', `${what} ended with ${error instanceof Error ? error.stack : text}`)
+  if (!(error instanceof BrokerError))
+    truth.violate('typed', `${what} ended with ${error instanceof Error ? error.stack : text}`)
 }

@@ -37,7 +37,12 @@ export interface StorePorts {
 }
 
 /** Creates the view that one process has of the store, with latency and faults. */
-export function createStorePort(ports: StorePorts, process: Process, inner: Store, { run }: Operations): Store {
+export function createStorePort(
+  ports: StorePorts,
+  process: Process,
+  inner: Store,
+  { run }: Operations,
+): Store {
   const { scheduler, dice, mode, apply } = ports
   const methods = inner as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
 
@@ -52,7 +57,8 @@ export function createStorePort(ports: StorePorts, process: Process, inner: Stor
     get(_, method) {
       if (typeof method !== 'string' || method === 'then') return undefined
       if (method === 'close') return async () => {}
-      if (method === 'onForeignChange') return (listener: Listener) => inner.onForeignChange(about => tell(listener, about))
+      if (method === 'onForeignChange')
+        return (listener: Listener) => inner.onForeignChange(about => tell(listener, about))
       if (LOOKS.has(method)) return (...args: unknown[]) => attempt(method, args)
       return (...args: unknown[]) => run(method, () => attempt(method, args))
     },

@@ -60,7 +60,8 @@ export function createTruth(
   trace?: string[],
 ): Truth {
   const violations: Violation[] = []
-  const note = (text: string) => void trace?.push(`${(scheduler.now() / 1_000).toFixed(3).padStart(10)} ${text}`)
+  const note = (text: string) =>
+    void trace?.push(`${(scheduler.now() / 1_000).toFixed(3).padStart(10)} ${text}`)
   return {
     server,
     violations,
@@ -106,6 +107,8 @@ export function isAwaited({ exchanges }: Truth, { request, answer }: Presentatio
 /** Whether the answer to that presentation reached nobody, or nobody who lived to store it. */
 export function isLost(truth: Truth, presentation: Presentation): boolean {
   const { successor, refreshToken, answer } = presentation
+  // What a living process has read it must not have thrown away.
+  if (answer === 'read' && truth.exchanges.get(presentation.request)?.process.alive) return false
   if (successor !== undefined && successor !== refreshToken) return !truth.durable.has(successor)
   return answer !== 'read'
 }

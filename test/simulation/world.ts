@@ -83,7 +83,12 @@ export function createWorld(profile: Profile, options: WorldOptions = {}): World
 
   async function apply(call: StoreCall): Promise<unknown> {
     const carryOut = () => (plant === undefined ? call.proceed() : plant(call, world))
-    if (!/^(save|begin|commit|fail|keep|mark|forget|enrich|remove|adopt|extend|addRev|replaceRev)/.test(call.method)) return carryOut()
+    if (
+      !/^(save|begin|commit|fail|keep|mark|forget|enrich|remove|adopt|extend|addRev|replaceRev)/.test(
+        call.method,
+      )
+    )
+      return carryOut()
     const before = await rowsNow()
     const result = await carryOut()
     const after = await rowsNow()
@@ -93,7 +98,13 @@ export function createWorld(profile: Profile, options: WorldOptions = {}): World
     return result
   }
 
-  const storePorts: StorePorts = { scheduler, dice: dice.fork(), mode: () => modes.store, apply, newsMsMax: NEWS_MS_MAX }
+  const storePorts: StorePorts = {
+    scheduler,
+    dice: dice.fork(),
+    mode: () => modes.store,
+    apply,
+    newsMsMax: NEWS_MS_MAX,
+  }
   const httpPorts: Omit<HttpPorts, 'onSend'> = {
     scheduler,
     dice: dice.fork(),
@@ -125,7 +136,9 @@ export function createWorld(profile: Profile, options: WorldOptions = {}): World
     run: ms => scheduler.runUntil(scheduler.now() + ms, world.check),
   }
   for (let index = 0; index < profile.replicas; index++) {
-    replicas.push(createReplica({ world, index, shared, storePorts, httpPorts, sending, keyring: fakeKeyring }))
+    replicas.push(
+      createReplica({ world, index, shared, storePorts, httpPorts, sending, keyring: fakeKeyring }),
+    )
   }
   return world
 }
@@ -153,7 +166,9 @@ function noteChange(
     }
   }
   if (method === 'addRevocation' || method === 'replaceRevocationTokens' || method === 'removeConnection') {
-    const entry = args.at(-1) as { sealedAccessToken?: Uint8Array; sealedRefreshToken?: Uint8Array } | undefined
+    const entry = args.at(-1) as
+      | { sealedAccessToken?: Uint8Array; sealedRefreshToken?: Uint8Array }
+      | undefined
     for (const sealed of [entry?.sealedAccessToken, entry?.sealedRefreshToken]) {
       if (sealed !== undefined) keep(truth, plainOf(sealed), now)
     }
@@ -171,12 +186,25 @@ function keep(truth: Truth, token: string, now: number): void {
 
 /** A row in a line. */
 export function describe(row: ConnectionRow): string {
-  const { account, state, stateReason, grantEpoch, counter, suspect, outcomeUnknownSince, nextRefreshAt, leaseOwner } = row
-  const tokens = [row.sealedRefreshToken, row.sealedSibling].map(sealed => (sealed ? plainOf(sealed) : '-')).join(' sibling ')
+  const {
+    account,
+    state,
+    stateReason,
+    grantEpoch,
+    counter,
+    suspect,
+    outcomeUnknownSince,
+    nextRefreshAt,
+    leaseOwner,
+  } = row
+  const tokens = [row.sealedRefreshToken, row.sealedSibling]
+    .map(sealed => (sealed ? plainOf(sealed) : '-'))
+    .join(' sibling ')
   const marks = [
     suspect && 'suspect',
     outcomeUnknownSince !== undefined && 'unknown',
-    row.attemptId !== undefined && `attempt of ${leaseOwner} until ${((row.leaseUntil ?? 0) - EPOCH) / 1_000}`,
+    row.attemptId !== undefined &&
+      `attempt of ${leaseOwner} until ${((row.leaseUntil ?? 0) - EPOCH) / 1_000}`,
     nextRefreshAt !== undefined && `next ${(nextRefreshAt - EPOCH) / 1_000}`,
     row.lastError && `error ${row.lastError.class}`,
   ].filter(Boolean)
