@@ -1,5 +1,6 @@
+import { broughtForwardRow } from '../store/connection-changes.ts'
 import type { Keyring } from '../store/keyring.ts'
-import type { ConnectionRow } from '../store/rows.ts'
+import type { ConnectionRow, ScheduleShift } from '../store/rows.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Changes } from './changes.ts'
@@ -30,6 +31,8 @@ export interface Connections {
   put(row: ConnectionRow, sentMonotonic?: number): Connection
   /** Notes that a connection is gone; an answer about it that comes late does not bring it back. */
   drop(row: ConnectionName & Pick<ConnectionRow, 'id'>): void
+  /** What the store did by the same name, for the rows in memory. */
+  bringForward(shift: ScheduleShift): void
   /** Notes that another process has written a connection: it is read anew. */
   forget(name: ConnectionName): void
 }
@@ -92,6 +95,11 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
       remember(row, null)
       gone.set(keyOf(row), row.id)
       changes.publish(row)
+    },
+    bringForward(shift) {
+      for (const [key, known] of memory) {
+        if (known) memory.set(key, { ...known, row: broughtForwardRow(known.row, shift) })
+      }
     },
     forget(name) {
       forgotten++

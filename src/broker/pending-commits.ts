@@ -18,6 +18,8 @@ export interface PendingCommits {
   store(unstored: Unstored): Promise<Placed>
   /** Whether tokens of that connection wait to be stored. */
   has(connectionId: string): boolean
+  /** Resolves when none of that connection's tokens wait any more. */
+  settled(connectionId: string): Promise<void>
   /** How many wait. */
   size(): number
   /** At start, before anything else: goes on with what the last run left in the spool. */
@@ -83,6 +85,7 @@ export function createPendingCommits(ports: SettlePorts & { readonly spool: Spoo
 
   return {
     has: id => waiting.has(id),
+    settled: async id => waiting.get(id),
     size: () => waiting.size,
     async store(unstored) {
       try {

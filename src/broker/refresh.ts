@@ -80,7 +80,10 @@ async function takeTurn(
   if (!entry.admitted) return refuse(ports, connection, entry)
   const { pass } = entry
   try {
-    return await attempt(ports, await latest(ports, connection), pass)
+    const current = await latest(ports, connection)
+    return current.row.failures > connection.row.failures
+      ? refusedElsewhere(ports, current)
+      : await attempt(ports, current, pass)
   } finally {
     // Whatever ended the attempt before it told how the provider answered did so before anything was sent.
     pass.unused()
@@ -94,6 +97,13 @@ async function latest(ports: RefreshPorts, connection: Connection): Promise<Conn
   const known = stored ? ports.connections.put(stored) : ports.connections.peek(row)
   const isSame = known?.row.id === row.id && known.row.version === row.version
   return isSame ? known : connection
+}
+
+/** While this process waited for its turn, another one has tried, and failed: its result is as good as ours. */
+function refusedElsewhere({ providers, clock }: RefreshPorts, connection: Connection): RefreshOutcome {
+  const { row } = connection
+  const cause = { reason: row.lastError?.reason ?? '', nextRefreshAt: row.nextRefreshAt }
+  return { ok: false, connection, error: refreshError(providers.get(row.provider), row, cause, clock.now()) }
 }
 
 async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass): Promise<RefreshOutcome> {
@@ -128,7 +138,8 @@ async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass):
     }
     return await fail(ports, connection, begun, answer, pass)
   } finally {
-    release()
+    // As long as the tokens are not stored, nobody else may spend the refresh token that they replace.
+    void ports.pending.settled(row.id).finally(release)
   }
 }
 

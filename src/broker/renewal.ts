@@ -1,9 +1,10 @@
-import type { RevocationRow } from '../store/rows.ts'
+import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Changes } from './changes.ts'
 import { BrokerError } from './errors.ts'
 import { createLanes } from './lanes.ts'
+import type { Leases } from './lease.ts'
 import type { PendingCommits } from './pending-commits.ts'
 import type { Clock, Log } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
@@ -41,6 +42,7 @@ interface Ports extends RenewPorts {
   readonly revocations: Revocations
   readonly wallClock: WallClock
   readonly changes: Changes
+  readonly leases: Pick<Leases, 'owner'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -98,6 +100,16 @@ export function createRenewer(ports: Ports): Renewer {
     await adopt()
   }
 
+  /** What was planned on a clock that has been set back would come too late by that much. */
+  async function bringForward(): Promise<void> {
+    const byMs = ports.wallClock.setBackMs()
+    if (byMs === 0) return
+    const shift = { after: clock.now(), byMs }
+    await store.bringForward(shift)
+    ports.connections.bringForward(shift)
+    ports.wallClock.caughtUp()
+  }
+
   /** Attempts that died with their process come before everything else. */
   async function adopt(): Promise<void> {
     const isAlone = ports.replica === undefined
@@ -115,7 +127,9 @@ export function createRenewer(ports: Ports): Renewer {
     // Those in flight are still listed.
     const limit = room + refresher.inFlight(provider)
     const rows = await store.listDueConnections({ provider, before: clock.now(), limit, outcomeUnknown })
-    const idle = rows.filter(({ id }) => !refresher.isRefreshing(id) && !ports.pending.has(id))
+    const idle = rows.filter(
+      row => !refresher.isRefreshing(row.id) && !ports.pending.has(row.id) && !isLeasedToOther(row),
+    )
     const isMoreThanFits = rows.length === limit
     for (const row of idle.slice(0, room)) {
       const work = observed(row, () => renewConnection(ports, row, urgency))
@@ -125,6 +139,10 @@ export function createRenewer(ports: Ports): Renewer {
         if (isMoreThanFits) plan(0)
       })
     }
+  }
+
+  function isLeasedToOther({ leaseOwner, leaseUntil = 0 }: ConnectionRow): boolean {
+    return leaseOwner !== undefined && leaseOwner !== ports.leases.owner && leaseUntil > clock.now()
   }
 
   async function settleRevocations(): Promise<void> {
@@ -137,6 +155,7 @@ export function createRenewer(ports: Ports): Renewer {
     try {
       await settleFormerRun()
       await ports.wallClock.look()
+      await bringForward()
       for (const handle of providers.all()) await renewDue(handle, true)
       for (const handle of providers.all()) await renewDue(handle, false)
       await settleRevocations()

@@ -25,6 +25,9 @@ import { waitFor } from './wait.ts'
 /** While refreshes fail, callers who wait cause at most one request in that time. */
 const ON_DEMAND_BACKOFF_MS = 10_000
 
+/** A provider that answers too late does not answer sooner when it is asked at once. */
+const EXPIRED_RETRY_MS = 1_000
+
 /** What handing out tokens needs. */
 export interface TokenPorts {
   readonly connections: Connections
@@ -131,8 +134,23 @@ export async function refreshed(
   const outcome = await wait(ports, connection, request)
   if (stillGood(ports, outcome.connection, request)) return outcome.connection
   if (!outcome.ok) throw outcome.error
-  if (request.minTtlMs === undefined) return outcome.connection
+  if (request.minTtlMs === undefined) return requireAlive(ports, handle, outcome.connection)
   throw minTtlUnreachable(handle, outcome.connection.row, lifetimeOf(outcome.connection.row) ?? 0)
+}
+
+/** Where tokens live shorter than an answer takes, the newest may be dead on arrival. */
+function requireAlive(ports: TokenPorts, { provider }: ProviderHandle, connection: Connection): Connection {
+  const left = lifetimeLeft(connection, ports.clock)
+  if (left === undefined || left > 0) return connection
+  const { account } = connection.row
+  throw new BrokerError(
+    'PROVIDER_UNAVAILABLE',
+    `${provider.id} issued a token that had expired when it arrived`,
+    {
+      metadata: { provider: provider.id, account },
+      retryAfterMs: EXPIRED_RETRY_MS,
+    },
+  )
 }
 
 /** Throws where a refresh would bring nothing now: the grant is dead, it has just failed, or there is no means. */

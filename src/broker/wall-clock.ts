@@ -21,6 +21,10 @@ export interface WallClock {
   start(): Promise<void>
   /** Notes the time now and then; to be called often. */
   look(): Promise<void>
+  /** Whole milliseconds by which the clock was set back, as far as the schedule has not been told; 0 = it was not. */
+  setBackMs(): number
+  /** Says that the schedule has been told. */
+  caughtUp(): void
 }
 
 /** Creates the watch over a store's noted time. */
@@ -28,6 +32,7 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
   let mark = 0
   let noteAt = Number.NEGATIVE_INFINITY
   let jumped = false
+  let setBack = 0
   let offset = clock.now() - clock.monotonic()
 
   return {
@@ -37,6 +42,7 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
       mark = (await store.clockMark()) ?? 0
       const behindMs = mark - clock.now()
       if (behindMs > BEHIND_MS) {
+        setBack += behindMs
         log.error('The clock is behind the last run: stored access tokens count as expired', { behindMs })
       }
     },
@@ -45,6 +51,7 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
       offset += moved
       if (Math.abs(moved) > JUMP_MS) {
         jumped = true
+        setBack += Math.max(0, -moved)
         log.error('The wall clock jumped; expiries are told by the clock that did not', {
           byMs: Math.round(moved),
         })
@@ -52,6 +59,10 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
       if (clock.monotonic() < noteAt) return
       noteAt = clock.monotonic() + NOTE_MS
       await store.raiseClockMark(clock.now())
+    },
+    setBackMs: () => Math.round(setBack),
+    caughtUp: () => {
+      setBack = 0
     },
   }
 }

@@ -9,6 +9,7 @@ import type {
   NewGrant,
   RefreshFailure,
   RefreshSuccess,
+  ScheduleShift,
   StoredError,
 } from './rows.ts'
 
@@ -67,6 +68,7 @@ export function refreshedRow(
     ...attemptEnded,
     ...failuresEnded,
     ...(isSiblingOver(row, outcome) ? withoutSibling : {}),
+    suspect: isDoubtful(row, outcome),
     state: 'ACTIVE',
     stateReason: '',
     stateSince: row.state === 'ACTIVE' ? row.stateSince : outcome.now,
@@ -86,7 +88,7 @@ export function refreshedRow(
     providerAccountName: outcome.providerAccountName || row.providerAccountName,
     attributes: { ...row.attributes, ...outcome.attributes },
     lastRefreshAt: outcome.now,
-    nextRefreshAt: outcome.nextRefreshAt,
+    nextRefreshAt: isDoubtful(row, outcome) ? outcome.now : outcome.nextRefreshAt,
   }
 }
 
@@ -104,8 +106,9 @@ export function failedRow(
     state: outcome.state,
     stateReason: outcome.stateReason,
     stateSince: row.state === outcome.state ? row.stateSince : outcome.error.at,
-    outcomeUnknownSince: outcome.outcomeUnknown ? row.outcomeUnknownSince : undefined,
-    outcomeUnknownTries: outcome.outcomeUnknown ? row.outcomeUnknownTries + 1 : 0,
+    ...(outcome.outcomeUnknown || isLeftOpen(row, outcome)
+      ? { outcomeUnknownTries: row.outcomeUnknownTries + 1 }
+      : outcomeKnown),
     ...failureCounted(row, outcome.error),
     nextRefreshAt: outcome.nextRefreshAt,
   }
@@ -163,6 +166,13 @@ export function forgottenRow(row: ConnectionRow, base: Base): ConnectionRow | un
   }
 }
 
+/** The row due earlier by as much as the clock was set back; what is due by then anyway stays. */
+export function broughtForwardRow(row: ConnectionRow, { after, byMs }: ScheduleShift): ConnectionRow {
+  const { nextRefreshAt } = row
+  if (nextRefreshAt === undefined || nextRefreshAt <= after) return row
+  return { ...row, nextRefreshAt: Math.max(after, nextRefreshAt - byMs) }
+}
+
 /** The row with what a second call yielded; `undefined` if the base has moved. */
 export function enrichedRow(
   row: ConnectionRow,
@@ -185,6 +195,20 @@ export function enrichedRow(
 function isSiblingOver({ siblingUntil }: ConnectionRow, outcome: RefreshSuccess): boolean {
   if (outcome.siblingUsed && outcome.sealedRefreshToken !== undefined) return true
   return siblingUntil !== undefined && siblingUntil <= outcome.now
+}
+
+/** A refusal that came while these tokens were under way may have been the server's answer to a second presentation. */
+function isDoubtful({ lastError }: ConnectionRow, { obtainedAt }: RefreshSuccess): boolean {
+  return lastError?.class === 'reauthorize' && obtainedAt <= lastError.at
+}
+
+/** What an earlier attempt left open is not settled by this one's failure, unless it ends the grant. */
+function isLeftOpen(
+  { outcomeUnknownSince, attemptStartedAt }: ConnectionRow,
+  { state }: RefreshFailure,
+): boolean {
+  if (outcomeUnknownSince === undefined || attemptStartedAt === undefined) return false
+  return state !== 'REAUTH_REQUIRED' && outcomeUnknownSince < attemptStartedAt
 }
 
 function failureCounted({ failures, failingSince }: ConnectionRow, error: StoredError) {

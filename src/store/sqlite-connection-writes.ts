@@ -10,7 +10,7 @@ import {
   siblingRow,
   suspectRow,
 } from './connection-changes.ts'
-import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
+import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow, ScheduleShift } from './rows.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -31,6 +31,7 @@ type ConnectionWrites = Pick<
   | 'markSuspect'
   | 'forgetRefreshToken'
   | 'enrichConnection'
+  | 'bringForward'
   | 'touchConnections'
   | 'removeConnection'
 >
@@ -87,6 +88,11 @@ export function createConnectionWrites(database: Database, { write, erase }: Tra
     markSuspect: (at, nextRefreshAt) => write(() => change(at.id, row => suspectRow(row, at, nextRefreshAt))),
     forgetRefreshToken: base => erase(() => change(base.id, row => forgottenRow(row, base))),
     enrichConnection: (base, facts) => write(() => change(base.id, row => enrichedRow(row, base, facts))),
+    bringForward: shift =>
+      write(() => {
+        table.bringForward.run(shift)
+        table.bringRevocationsForward.run(shift)
+      }),
     touchConnections: uses =>
       write(() => {
         for (const { id, lastUsedAt } of uses) table.touch.run({ id, lastUsedAt })
@@ -117,6 +123,12 @@ function prepareStatements(database: Database) {
     touch: database.prepare(
       `UPDATE connections SET last_used_at = @lastUsedAt
        WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @lastUsedAt)`,
+    ),
+    bringForward: database.prepare<[ScheduleShift]>(
+      'UPDATE connections SET next_refresh_at = max(@after, next_refresh_at - @byMs) WHERE next_refresh_at > @after',
+    ),
+    bringRevocationsForward: database.prepare<[ScheduleShift]>(
+      'UPDATE revocations SET next_try_at = max(@after, next_try_at - @byMs) WHERE next_try_at > @after',
     ),
     remove: database.prepare<[string, string], SqlRecord>(
       `DELETE FROM connections WHERE provider = ? AND account = ? RETURNING ${columns}`,

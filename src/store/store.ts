@@ -18,6 +18,7 @@ import type {
   RefreshSuccess,
   RevocationRow,
   RevocationTokens,
+  ScheduleShift,
   SharedAccount,
 } from './rows.ts'
 
@@ -135,6 +136,8 @@ export interface Store {
    * call yields) if `base` is still stored. What is absent or empty stays. Does not touch the counter.
    */
   enrichConnection(base: Base, facts: ConnectionFacts): Promise<ConnectionRow | undefined>
+  /** Makes connections and revocations that are due after that time due earlier by that much, but not before it. */
+  bringForward(shift: ScheduleShift): Promise<void>
   /** Records when connections were last used; an older time changes nothing. Unknown ids are ignored. */
   touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>
 

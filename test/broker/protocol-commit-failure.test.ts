@@ -177,8 +177,12 @@ describe('stop()', () => {
     server.script.push(acted.late(gate.promise))
     void token()
     await settle()
-    const stopped = broker.stop()
+    let isStopped = false
+    const stopped = broker.stop().then(() => {
+      isStopped = true
+    })
     await clock.advance(40_000)
+    expect(isStopped).toBe(false)
     gate.resolve()
     await stopped
     expect(await (await run()).token()).toBe('at-2')

@@ -16,6 +16,56 @@ import {
 
 /** What happens to refresh tokens beside a success. */
 export function suspicionContract(open: OpenStore): void {
+  it('doubts tokens that were under way when their predecessor was refused', async () => {
+    const store = await open()
+    const row = await connect(store)
+    await store.beginAttempt(sampleAttempt(row))
+    const refusal = { ...sampleFailure().error, class: 'reauthorize', at: t0 + 20_000 }
+    await store.failRefresh(baseOf(row), sampleFailure({ state: 'REAUTH_REQUIRED', error: refusal }))
+    const late = sampleSuccess({ obtainedAt: t0 + 20_000, now: t0 + 30_000 })
+    expect(await store.commitRefresh(baseOf(row), late)).toMatchObject({
+      state: 'ACTIVE',
+      suspect: true,
+      nextRefreshAt: t0 + 30_000,
+    })
+  })
+
+  it('does not doubt tokens that were asked for after the refusal', async () => {
+    const store = await open()
+    const row = await connect(store)
+    await store.beginAttempt(sampleAttempt(row))
+    const refusal = { ...sampleFailure().error, class: 'reauthorize', at: t0 + 20_000 }
+    await store.failRefresh(baseOf(row), sampleFailure({ error: refusal }))
+    const success = sampleSuccess({ obtainedAt: t0 + 20_001 })
+    expect(await store.commitRefresh(baseOf(row), success)).toMatchObject({ suspect: false })
+  })
+
+  it('leaves open what an earlier attempt left open, until a grant ends', async () => {
+    const store = await open()
+    const row = await connect(store)
+    await store.beginAttempt(sampleAttempt(row, { now: t0 + 1_000 }))
+    await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2', now: t0 + 2_000 }))
+    const definite = sampleFailure({ attemptId: 'a2', outcomeUnknown: false, state: 'ACTIVE' })
+    const stored = await store.failRefresh(baseOf(row), definite)
+    expect(stored).toMatchObject({ outcomeUnknownSince: t0 + 1_000, outcomeUnknownTries: 1 })
+    await store.beginAttempt(sampleAttempt(row, { attemptId: 'a3', now: t0 + 3_000 }))
+    const end = sampleFailure({ attemptId: 'a3', outcomeUnknown: false, state: 'REAUTH_REQUIRED' })
+    expect((await store.failRefresh(baseOf(row), end))?.outcomeUnknownSince).toBeUndefined()
+  })
+
+  describe('bringForward()', () => {
+    it('moves what comes later, and nothing before the given time', async () => {
+      const store = await open()
+      await connect(store, { id: 'c1', account: 'a', nextRefreshAt: t0 + 10_000 })
+      await connect(store, { id: 'c2', account: 'b', nextRefreshAt: t0 + 1_000 })
+      await connect(store, { id: 'c3', account: 'c', nextRefreshAt: t0 - 5 })
+      await connect(store, { id: 'c4', account: 'd', nextRefreshAt: undefined })
+      await store.bringForward({ after: t0, byMs: 4_000 })
+      const rows = await store.listConnections({ limit: 10 })
+      expect(rows.map(row => row.nextRefreshAt)).toEqual([t0 + 6_000, t0, t0 - 5, undefined])
+    })
+  })
+
   describe('keepRefreshToken()', () => {
     it('replaces the refresh token alone, ends the attempt and counts a failure', async () => {
       const store = await open()

@@ -1,5 +1,6 @@
 import { adoptedRow, attemptedRow, extendedRow } from '../../src/store/attempt-changes.ts'
 import {
+  broughtForwardRow,
   enrichedRow,
   failedRow,
   forgottenRow,
@@ -27,6 +28,7 @@ type Writes = Synchronous<
     | 'markSuspect'
     | 'forgetRefreshToken'
     | 'enrichConnection'
+    | 'bringForward'
     | 'touchConnections'
     | 'removeConnection'
   >
@@ -94,6 +96,13 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     markSuspect: (at, nextRefreshAt) => tellingChange(at.id, row => suspectRow(row, at, nextRefreshAt)),
     forgetRefreshToken: base => tellingChange(base.id, row => forgottenRow(row, base)),
     enrichConnection: (base, facts) => tellingChange(base.id, row => enrichedRow(row, base, facts)),
+    bringForward(shift) {
+      for (const id of connections.keys()) change(id, row => broughtForwardRow(row, shift))
+      for (const [id, entry] of revocations) {
+        const nextTryAt = Math.max(shift.after, entry.nextTryAt - shift.byMs)
+        if (entry.nextTryAt > shift.after) revocations.set(id, { ...entry, nextTryAt })
+      }
+    },
     touchConnections(uses) {
       for (const { id, lastUsedAt } of uses) {
         change(id, row => ({ ...row, lastUsedAt: Math.max(row.lastUsedAt ?? lastUsedAt, lastUsedAt) }))
