@@ -1,6 +1,7 @@
 import { broughtForwardRow } from '../store/connection-changes.ts'
 import type { Keyring } from '../store/keyring.ts'
-import type { ConnectionRow, ScheduleShift } from '../store/rows.ts'
+import type { ScheduleShift } from '../store/queries.ts'
+import type { ConnectionRow } from '../store/rows.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Changes } from './changes.ts'

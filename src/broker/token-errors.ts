@@ -5,6 +5,9 @@ import { OBTAINED_UNKNOWN } from './connection.ts'
 import { BrokerError } from './errors.ts'
 import type { ProviderHandle } from './providers.ts'
 
+/** A provider that answers too late does not answer sooner when it is asked at once. */
+const DEAD_RETRY_MS = 1_000
+
 /** How to start consent for a connection, as a command. */
 export function connectCommand({ provider, account }: ConnectionName): string {
   return `token-broker connect ${provider}${account === '' ? '' : ` --account ${JSON.stringify(account)}`}`
@@ -53,6 +56,18 @@ export function staticNotRefreshed(name: ConnectionName): BrokerError {
     metadata: metadataOf(name),
     help: `Replace static_access_token in the configuration, or connect: ${connectCommand(name)}`,
   })
+}
+
+/** The newest token had expired by the time it arrived. */
+export function deadOnArrival(row: ConnectionName): BrokerError {
+  return new BrokerError(
+    'PROVIDER_UNAVAILABLE',
+    `${row.provider} issued a token that had expired when it arrived`,
+    {
+      metadata: metadataOf(row),
+      retryAfterMs: DEAD_RETRY_MS,
+    },
+  )
 }
 
 /** The provider does not issue tokens that live as long as the caller wants. */

@@ -15,6 +15,7 @@ import { standingOf } from './standing.ts'
 import { accessTokenOf, staticTokenOf } from './token-answer.ts'
 import {
   consentRequired,
+  deadOnArrival,
   minTtlUnreachable,
   noRefreshToken,
   requireScopes,
@@ -24,9 +25,6 @@ import { waitFor } from './wait.ts'
 
 /** While refreshes fail, callers who wait cause at most one request in that time. */
 const ON_DEMAND_BACKOFF_MS = 10_000
-
-/** A provider that answers too late does not answer sooner when it is asked at once. */
-const EXPIRED_RETRY_MS = 1_000
 
 /** What handing out tokens needs. */
 export interface TokenPorts {
@@ -134,23 +132,15 @@ export async function refreshed(
   const outcome = await wait(ports, connection, request)
   if (stillGood(ports, outcome.connection, request)) return outcome.connection
   if (!outcome.ok) throw outcome.error
-  if (request.minTtlMs === undefined) return requireAlive(ports, handle, outcome.connection)
+  if (request.minTtlMs === undefined) return requireAlive(ports, outcome.connection)
   throw minTtlUnreachable(handle, outcome.connection.row, lifetimeOf(outcome.connection.row) ?? 0)
 }
 
 /** Where tokens live shorter than an answer takes, the newest may be dead on arrival. */
-function requireAlive(ports: TokenPorts, { provider }: ProviderHandle, connection: Connection): Connection {
-  const left = lifetimeLeft(connection, ports.clock)
+function requireAlive({ clock }: TokenPorts, connection: Connection): Connection {
+  const left = lifetimeLeft(connection, clock)
   if (left === undefined || left > 0) return connection
-  const { account } = connection.row
-  throw new BrokerError(
-    'PROVIDER_UNAVAILABLE',
-    `${provider.id} issued a token that had expired when it arrived`,
-    {
-      metadata: { provider: provider.id, account },
-      retryAfterMs: EXPIRED_RETRY_MS,
-    },
-  )
+  throw deadOnArrival(connection.row)
 }
 
 /** Throws where a refresh would bring nothing now: the grant is dead, it has just failed, or there is no means. */

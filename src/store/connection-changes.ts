@@ -1,4 +1,5 @@
 import { attemptEnded, isBase, isGrant } from './attempt-changes.ts'
+import type { ScheduleShift } from './queries.ts'
 import type {
   Base,
   ConnectionFacts,
@@ -9,7 +10,6 @@ import type {
   NewGrant,
   RefreshFailure,
   RefreshSuccess,
-  ScheduleShift,
   StoredError,
 } from './rows.ts'
 

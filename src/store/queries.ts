@@ -22,3 +22,10 @@ export interface ConnectionCount {
   readonly state: StoredState
   readonly count: number
 }
+
+/** By how much what is planned after a moment comes too late, because the clock was set back. */
+export interface ScheduleShift {
+  /** What is due by then stays. */
+  readonly after: number
+  readonly byMs: number
+}

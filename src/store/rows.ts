@@ -87,13 +87,6 @@ export interface AttemptAdoption {
   readonly leases: 'all' | 'expired'
 }
 
-/** By how much what is planned after a moment comes too late, because the clock was set back. */
-export interface ScheduleShift {
-  /** What is due by then stays. */
-  readonly after: number
-  readonly byMs: number
-}
-
 export interface ConnectionName {
   readonly provider: string
   readonly account: string

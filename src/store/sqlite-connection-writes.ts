@@ -10,7 +10,8 @@ import {
   siblingRow,
   suspectRow,
 } from './connection-changes.ts'
-import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow, ScheduleShift } from './rows.ts'
+import type { ScheduleShift } from './queries.ts'
+import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'

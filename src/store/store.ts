@@ -1,4 +1,4 @@
-import type { ConnectionCount, ConnectionQuery, DueQuery } from './queries.ts'
+import type { ConnectionCount, ConnectionQuery, DueQuery, ScheduleShift } from './queries.ts'
 import type { KeyRow, Release, ReleaseRow } from './record-rows.ts'
 import type {
   AttemptAdoption,
@@ -18,7 +18,6 @@ import type {
   RefreshSuccess,
   RevocationRow,
   RevocationTokens,
-  ScheduleShift,
   SharedAccount,
 } from './rows.ts'
 
