@@ -40,7 +40,10 @@ export function createRefresher(ports: RefreshPorts): Refresher {
 
   function start(connection: Connection, urgency: Urgency): Running {
     const { id, provider, failures } = connection.row
-    const ticket = ports.providers.get(provider).governor.enter(urgency, { retry: failures > 0 })
+    // Whoever asks: the window in which a used refresh token is taken again is short.
+    const { outcomeUnknownSince } = connection.row
+    const first = outcomeUnknownSince === undefined ? urgency : 'recovery'
+    const ticket = ports.providers.get(provider).governor.enter(first, { retry: failures > 0 })
     const outcome = takeTurn(ports, connection, ticket).finally(() => running.delete(id))
     return { provider, ticket, outcome }
   }

@@ -186,6 +186,7 @@ export function createRenewer(ports: Ports): Renewer {
 
   /** A retry of an unknown outcome comes sooner than the next look. */
   function hasten(name: ConnectionName): void {
+    ports.wallClock.observe()
     const due = ports.connections.peek(name)?.row.nextRefreshAt
     if (due !== undefined) plan(due - clock.now())
   }

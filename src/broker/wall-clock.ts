@@ -19,7 +19,9 @@ export interface WallClock {
   hasJumped(): boolean
   /** Reads what was noted; to be called before anything is served. */
   start(): Promise<void>
-  /** Notes the time now and then; to be called often. */
+  /** Notices a jump; to be called whenever something is planned. */
+  observe(): void
+  /** The same, and notes the time now and then; to be called often. */
   look(): Promise<void>
   /** Whole milliseconds by which the clock was set back, as far as the schedule has not been told; 0 = it was not. */
   setBackMs(): number
@@ -35,7 +37,19 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
   let setBack = 0
   let offset = clock.now() - clock.monotonic()
 
+  function observe(): void {
+    const moved = clock.now() - clock.monotonic() - offset
+    offset += moved
+    if (Math.abs(moved) <= JUMP_MS) return
+    jumped = true
+    setBack += Math.max(0, -moved)
+    log.error('The wall clock jumped; expiries are told by the clock that did not', {
+      byMs: Math.round(moved),
+    })
+  }
+
   return {
+    observe,
     isBehind: () => clock.now() < mark - BEHIND_MS,
     hasJumped: () => jumped,
     async start() {
@@ -47,15 +61,7 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
       }
     },
     async look() {
-      const moved = clock.now() - clock.monotonic() - offset
-      offset += moved
-      if (Math.abs(moved) > JUMP_MS) {
-        jumped = true
-        setBack += Math.max(0, -moved)
-        log.error('The wall clock jumped; expiries are told by the clock that did not', {
-          byMs: Math.round(moved),
-        })
-      }
+      observe()
       if (clock.monotonic() < noteAt) return
       noteAt = clock.monotonic() + NOTE_MS
       await store.raiseClockMark(clock.now())

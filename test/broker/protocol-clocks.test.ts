@@ -73,6 +73,20 @@ describe('a clock that is set back an hour', () => {
     expect(server.accepts(server.current())).toBe(true)
   })
 
+  it('does not delay the retry of an unknown outcome, even right after it was set ahead', async () => {
+    const { clock, broker, token, server, status } = await createConnected()
+    server.replay = 'same'
+    clock.jump(HOUR)
+    server.script.push(acted.lost, acted.lost)
+    const caller = token()
+    await settle()
+    clock.jump(-10 * MINUTE)
+    await clock.advance(15 * SECOND)
+    await caller
+    expect(await status()).toMatchObject({ healthy: true, outcomeUnknownSince: undefined })
+    await broker.stop()
+  })
+
   it('before a restart makes every stored access token count as expired, and says so', async () => {
     const { clock, crash, run } = await createConnected()
     await clock.advance(2 * MINUTE)
