@@ -22,7 +22,7 @@ const FULL_MS_MAX = 2_000
 /** How long the provider must have been left alone to count as not asked any more. */
 const QUIET_MS = 1_500
 const QUIET_MS_MAX = 20_000
-/** Long enough for an answer that came to be stored or spooled, and for a request to reach the provider. */
+/** Without a request for that long none is on its way; the other is how long one may take to arrive. */
 const STORED_MS = 500
 const ARRIVAL_MS = 50
 const SETTLE_MS_MAX = 30_000
@@ -75,11 +75,12 @@ describe.skipIf(missing !== undefined)(`a disk that is full at a random moment${
     const { world, disk } = await createFullDiskWorld()
     const began = performance.now()
     for (let round = 0; round < rounds; round++) {
+      const since = Date.now()
       const program = await startProgram(world.home)
       if (round === 0) await world.connect(program, ACCOUNTS)
       await elapse(Math.random() * LIFE_MS_MAX)
       await disk.fill()
-      await killUnasked(world, program)
+      await killUnasked(world, program, since)
       await disk.free()
       const next = await startProgram(world.home)
       await untilSettled(next, SETTLE_MS_MAX)
@@ -122,17 +123,23 @@ async function untilQuiet({ refreshRequests, inFlight }: World, quietMs: number)
 }
 
 /**
- * Kills it when no answer is on its way and none has just come: those would be lost to any program, and this is
- * about what came and could not be stored.
+ * Kills it when no answer is on its way and each that came is in the log as stored or spooled: others would be lost
+ * to any program, and this is about what came and had to wait.
+ *
+ * @param since when the process was started, in milliseconds since the epoch
  */
-async function killUnasked(world: World, program: Program): Promise<void> {
+async function killUnasked(world: World, program: Program, since: number): Promise<void> {
+  const requests = () =>
+    world.sandbox.control.listRequests({ operation: 'refresh' }).filter(({ time }) => time >= since).length
+  const placed = () => program.log.filter(({ message }) => message === 'Refreshed').length
   await until('it can be killed unasked', QUIET_MS_MAX, async () => {
     await untilQuiet(world, STORED_MS)
-    const asked = world.refreshRequests()
+    if (placed() < requests()) return false
+    const asked = requests()
     program.signal('SIGSTOP')
     // What it sent before arrives meanwhile.
     await elapse(ARRIVAL_MS)
-    if (world.refreshRequests() === asked) return true
+    if (requests() === asked) return true
     program.signal('SIGCONT')
     return false
   })

@@ -8,18 +8,12 @@ const SEEDS_MAX = 2_000
 describe('the simulation', () => {
   const { form } = inject('simulation') ?? { form: 'short' }
 
-  // Faults that are rare take long to meet.
-  it.skipIf(form === 'short').each(Object.entries(MUTATIONS))(
-    'finds a broker that %s',
-    async (name, plant) => {
-      const found = await firstFailure(plant)
-      process.stdout.write(`${name}: seed ${found?.seed}, ${found?.failure}\n`)
-      expect(found).toBeDefined()
-    },
-  )
-
-  it('finds a broker that answers before the commit', async () => {
-    expect(await firstFailure(MUTATIONS['answers before the commit'])).toBeDefined()
+  // Faults that are rare take long to meet, so that the short form looks for one only.
+  const planted = Object.entries(MUTATIONS)
+  it.each(form === 'short' ? planted.slice(0, 1) : planted)('finds a broker that %s', async (name, plant) => {
+    const found = await firstFailure(plant)
+    process.stdout.write(`${name}: seed ${found?.seed}, ${found?.failure}\n`)
+    expect(found).toBeDefined()
   })
 })
 

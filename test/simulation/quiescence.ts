@@ -30,6 +30,7 @@ export async function quiesce(world: World, acts: Acts): Promise<void> {
     for (const account of profile.accounts) await checkAnswer(world, acts, replica, account)
   }
   checkDisconnected(world)
+  checkNothingDiscarded(world)
   await world.check()
 }
 
@@ -102,6 +103,19 @@ async function checkAnswer(world: World, acts: Acts, replica: Replica, account: 
   const alive = row !== undefined && isAlive(truth, row, scheduler.now())
   if (alive && !ending.ok) truth.violate('withheld', `${name}: ${String(ending.error)}, but ${describe(row)}`)
   if (row === undefined && ending.ok) truth.violate('I7', `${name} answers a token of what is not connected`)
+}
+
+/** What a process has read and lived to store is in a row, beside one, in a spool or filed for revocation: a lost lease is no reason. */
+function checkNothingDiscarded({ truth }: World): void {
+  for (const { number, refreshToken = '', process } of truth.exchanges.values()) {
+    const grant = truth.server.grantOf(refreshToken)
+    const presentation = grant?.presentations.find(({ request }) => request === number)
+    const { successor, answer } = presentation ?? {}
+    if (!process.alive || answer !== 'read' || successor === undefined) continue
+    if (!truth.durable.has(successor)) {
+      truth.violate('discarded', `${process.name} read ${successor}, which was never stored`)
+    }
+  }
 }
 
 /** What a broker has had of a disconnected grant does not work any more at the provider. */
