@@ -1,6 +1,6 @@
 import type { ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, OBTAINED_UNKNOWN } from './connection.ts'
 import type { Connections } from './connections.ts'
 import type { Urgency } from './governor.ts'
 import type { Clock, Log, Random } from './ports.ts'
@@ -47,7 +47,9 @@ export async function renewConnection(
   if (isForgotten(ports, row)) return forget(ports, row)
 
   const isFirstTry = row.lastError === undefined && row.outcomeUnknownSince === undefined && !row.suspect
-  if (isFirstTry && row.state === 'ACTIVE') {
+  // Of an imported token without a known end no use tells when it is due: it was made due at once.
+  const isOfUnknownEnd = row.obtainedAt === OBTAINED_UNKNOWN && row.expiresAt === undefined
+  if (isFirstTry && row.state === 'ACTIVE' && !isOfUnknownEnd) {
     // What was due by an older use may not be due any more, even with all the jitter there is.
     const earliest = dueAt(ports, row, 1)
     if (earliest === undefined || earliest > now) {

@@ -184,6 +184,17 @@ describe('importConnection()', () => {
     expect(await store.findConnection(name.provider, name.account)).toEqual(before)
   })
 
+  it('has that refreshed by the renewer, which no lifetime tells to', async () => {
+    const { take, broker, clock, server, status } = await importer()
+    await take({ expiresAt: undefined })
+    const sent = server.http.sent.length
+    await broker.start()
+    await clock.advance(2_000)
+    expect(server.http.sent.length).toBe(sent + 1)
+    expect(await status()).toMatchObject({ healthy: true, lastRefreshAt: expect.any(Number) })
+    await broker.stop()
+  })
+
   it('of the same tokens for a moved client seals them for it, with leave', async () => {
     const { take, boot, name, clock } = await importer()
     await take()
