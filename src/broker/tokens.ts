@@ -127,20 +127,24 @@ export async function refreshed(
   handle: ProviderHandle,
   connection: Connection,
   request: Wish,
+  isSecond = false,
 ): Promise<Connection> {
   requireRefreshable(ports, handle, connection)
   const outcome = await wait(ports, connection, request)
   if (stillGood(ports, outcome.connection, request)) return outcome.connection
   if (!outcome.ok) throw outcome.error
-  if (request.minTtlMs === undefined) return requireAlive(ports, outcome.connection)
+  if (!isAlive(ports, outcome.connection)) {
+    // A clock that jumped while it was under way has ended it; where tokens live too short, the next one dies, too.
+    if (isSecond) throw deadOnArrival(outcome.connection.row)
+    return refreshed(ports, handle, outcome.connection, request, true)
+  }
+  if (request.minTtlMs === undefined) return outcome.connection
   throw minTtlUnreachable(handle, outcome.connection.row, lifetimeOf(outcome.connection.row) ?? 0)
 }
 
-/** Where tokens live shorter than an answer takes, the newest may be dead on arrival. */
-function requireAlive({ clock }: TokenPorts, connection: Connection): Connection {
+function isAlive({ clock }: TokenPorts, connection: Connection): boolean {
   const left = lifetimeLeft(connection, clock)
-  if (left === undefined || left > 0) return connection
-  throw deadOnArrival(connection.row)
+  return left === undefined || left > 0
 }
 
 /** Throws where a refresh would bring nothing now: the grant is dead, it has just failed, or there is no means. */
@@ -148,10 +152,8 @@ function requireRefreshable(ports: TokenPorts, handle: ProviderHandle, connectio
   const { row } = connection
   const now = ports.clock.now()
   if (row.state === 'REAUTH_REQUIRED' || isHeldOff(row, now)) throw lastErrorOf(handle, connection, now)
-  const left = lifetimeLeft(connection, ports.clock)
-  const isAlive = left === undefined || left > 0
   // Without means an expired token is the end of the connection, which the refresh records.
-  if (isAlive && !canRefresh(ports, connection)) throw noRefreshToken(row)
+  if (isAlive(ports, connection) && !canRefresh(ports, connection)) throw noRefreshToken(row)
 }
 
 function stillGood(ports: TokenPorts, connection: Connection, request: Pick<Wish, 'minTtlMs'>): boolean {
