@@ -113,8 +113,9 @@ async function replaceRejected(
   requireRefreshable(ports, handle, connection)
   if (!ports.refresher.isRefreshing(id)) ports.rejections.admit(id)
   const outcome = await wait(ports, connection, request)
-  if (outcome.ok) return outcome.connection
-  throw outcome.error
+  if (!outcome.ok) throw outcome.error
+  if (isAlive(ports, outcome.connection)) return outcome.connection
+  return refreshed(ports, handle, outcome.connection, request, true)
 }
 
 /**
