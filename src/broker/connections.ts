@@ -1,7 +1,8 @@
+import { adoptedRow } from '../store/attempt-changes.ts'
 import { broughtForwardRow } from '../store/connection-changes.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ScheduleShift } from '../store/queries.ts'
-import type { ConnectionRow } from '../store/rows.ts'
+import type { AttemptAdoption, ConnectionRow } from '../store/rows.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Changes } from './changes.ts'
@@ -34,6 +35,8 @@ export interface Connections {
   drop(row: ConnectionName & Pick<ConnectionRow, 'id'>): void
   /** What the store did by the same name, for the rows in memory. */
   bringForward(shift: ScheduleShift): void
+  /** The same for attempts that nobody holds any more. */
+  adopt(adoption: AttemptAdoption): void
   /** Notes that another process has written a connection: it is read anew. */
   forget(name: ConnectionName): void
 }
@@ -74,6 +77,13 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
   /** A wall clock that was set back tells no age: what could have expired has. */
   const ageUnknown = () => (wallClock.isBehind() ? Number.NEGATIVE_INFINITY : undefined)
 
+  function change(next: (row: ConnectionRow) => ConnectionRow | undefined): void {
+    for (const [key, known] of memory) {
+      const row = known && next(known.row)
+      if (row) memory.set(key, { ...known, row })
+    }
+  }
+
   function take(row: ConnectionRow, sentMonotonic?: number): Connection {
     const known = peek(row)
     // A read that was overtaken by a write must not bring the older row back.
@@ -97,11 +107,8 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
       gone.set(keyOf(row), row.id)
       changes.publish(row)
     },
-    bringForward(shift) {
-      for (const [key, known] of memory) {
-        if (known) memory.set(key, { ...known, row: broughtForwardRow(known.row, shift) })
-      }
-    },
+    bringForward: shift => change(row => broughtForwardRow(row, shift)),
+    adopt: adoption => change(row => adoptedRow(row, adoption)),
     forget(name) {
       forgotten++
       clear(keyOf(name))

@@ -114,7 +114,9 @@ export function createPendingCommits(ports: SettlePorts & { readonly spool: Spoo
           log.error('Could not store spooled tokens yet', { provider, account, error })
           void wait({ commit }, () => true)
           const row = await ports.store.findConnection(provider, account).catch(() => undefined)
-          if (row !== undefined) serveUnstored(ports.connections, row, { commit })
+          if (row === undefined) continue
+          ports.connections.put(row)
+          serveUnstored(ports.connections, { commit })
         }
       }
     },

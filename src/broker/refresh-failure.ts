@@ -152,7 +152,7 @@ async function keepRefreshToken(
   ports.log.warn('An answer was no use but for its refresh token, which is kept', { provider, account })
   if (placed.where === 'elsewhere') return reread(ports, connection)
   if (placed.where === 'store') return failed(ports, placed.connection, verdict)
-  const served = serveUnstored(ports.connections, row, unstored)
+  const served = serveUnstored(ports.connections, unstored)
   return served === undefined ? reread(ports, connection) : failed(ports, served, verdict)
 }
 

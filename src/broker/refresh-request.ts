@@ -36,6 +36,8 @@ export async function send(
       const answer = { ...second.value, refreshToken: second.value.refreshToken ?? sibling }
       return answered(handle, connection, answer, true)
     }
+    // As long as it is not refused, too, the grant is not; an answer that was lost may have replaced it.
+    if (second !== undefined && !isRefusal(second.failure)) return { ok: false, failure: second.failure }
   }
   return explain(ports, handle, connection, result.failure)
 }

@@ -30,7 +30,7 @@ export async function succeed(
   warnOfEnd(ports, connection, outcome)
   if (placed.where === 'elsewhere') return reread(ports, connection)
   if (placed.where === 'store') return { ok: true, connection: placed.connection }
-  const served = serveUnstored(ports.connections, row, unstored)
+  const served = serveUnstored(ports.connections, unstored)
   return served === undefined ? reread(ports, connection) : { ok: true, connection: served }
 }
 

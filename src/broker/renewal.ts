@@ -114,8 +114,13 @@ export function createRenewer(ports: Ports): Renewer {
   async function adopt(): Promise<void> {
     const isAlone = ports.replica === undefined
     if (isAlone && isAdopted) return
-    const adopted = await store.adoptAttempts({ now: clock.now(), leases: isAlone ? 'all' : 'expired' })
-    if (adopted > 0) log.warn('Refreshes were interrupted; they are tried again first', { count: adopted })
+    const adoption = { now: clock.now(), leases: isAlone ? 'all' : 'expired' } as const
+    const adopted = await store.adoptAttempts(adoption)
+    if (adopted > 0) {
+      // Callers may have had them read before the store could be written.
+      ports.connections.adopt(adoption)
+      log.warn('Refreshes were interrupted; they are tried again first', { count: adopted })
+    }
     isAdopted = true
   }
 

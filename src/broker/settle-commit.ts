@@ -1,3 +1,4 @@
+import { isGrant } from '../store/attempt-changes.ts'
 import { keptTokenRow, refreshedRow } from '../store/connection-changes.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow, KeptRefreshToken, RefreshSuccess } from '../store/rows.ts'
@@ -46,13 +47,15 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
     return connections.put(stored, isSuccess(outcome) ? unstored.sentMonotonic : undefined)
 
   const current = await store.findConnection(provider, account)
-  if (current === undefined || current.id !== base.id || current.grantEpoch !== base.grantEpoch) {
-    await abandon(ports, unstored.commit)
-    return undefined
+  if (current !== undefined && isGrant(current, base)) {
+    // An earlier try was stored, and its answer lost.
+    if (isStored(current, outcome)) return connections.put(current, unstored.sentMonotonic)
+    if (await keepBeside(ports, current, outcome)) return undefined
   }
-  // An earlier try was stored, and its answer lost.
-  if (isStored(current, outcome)) return connections.put(current, unstored.sentMonotonic)
-  await keepBeside(ports, current, outcome)
+  // They may have been served while they were not stored.
+  const served = connections.peek({ provider, account })
+  if (served && isGrant(served.row, base)) connections.forget(served.row)
+  await abandon(ports, unstored.commit)
   return undefined
 }
 
@@ -62,12 +65,16 @@ export function spooledGrant(row: ConnectionRow): SpooledGrant {
   return { tokenOrigin, clientFingerprint, providerAccountId, variables, attributes }
 }
 
-/** Puts the row that will be stored into memory, to be served until it is; `undefined` if its base has moved. */
+/**
+ * Puts the row that will be stored into memory, to be served until it is; `undefined` if its base has moved, or if it
+ * is not in memory any more: then another process may have ended the grant.
+ */
 export function serveUnstored(
   connections: Connections,
-  row: ConnectionRow,
-  { commit: { base, outcome }, sentMonotonic }: Unstored,
+  { commit: { provider, account, base, outcome }, sentMonotonic }: Unstored,
 ): Connection | undefined {
+  const row = connections.peek({ provider, account })?.row
+  if (row === undefined) return undefined
   const next = isSuccess(outcome) ? refreshedRow(row, base, outcome) : keptTokenRow(row, base, outcome)
   return next && connections.put(next, isSuccess(outcome) ? sentMonotonic : undefined)
 }
@@ -87,12 +94,16 @@ function equal(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0
 }
 
-/** One of two refresh tokens is the living one; nobody knows which before it is tried. */
+/**
+ * One of two refresh tokens is the living one; nobody knows which before it is tried.
+ *
+ * @returns whether the grant still was there
+ */
 async function keepBeside(
   { store, keyring, connections, clock, log }: SettlePorts,
   row: ConnectionRow,
   { sealedRefreshToken }: RefreshSuccess | KeptRefreshToken,
-): Promise<void> {
+): Promise<boolean> {
   const now = clock.now()
   const { provider, account } = row
   log.warn('Two refreshes of one connection succeeded; it is refreshed again to find out which counts', {
@@ -102,13 +113,14 @@ async function keepBeside(
   if (sealedRefreshToken === undefined) {
     const suspect = await store.markSuspect(row, now)
     if (suspect !== undefined) connections.put(suspect)
-    return
+    return suspect !== undefined
   }
   const token = keyring.open(sealedRefreshToken, sealContext(row, 'refresh_token'))
   const sealed = keyring.seal(token, sealContext(row, 'sibling'))
   const sibling = { sealedRefreshToken: sealed, until: now + SIBLING_KEPT_MS, nextRefreshAt: now }
   const stored = await store.keepSibling(row, sibling)
   if (stored !== undefined) connections.put(stored)
+  return stored !== undefined
 }
 
 /** The grant ended while its tokens were renewed: nobody may use them, so they are revoked. */

@@ -130,7 +130,8 @@ function judgeRefusal(row: ConnectionRow, { now, evidence, held }: Circumstances
   if (held && !explained) return { ...waits, reason, nextRefreshAt: now + HELD_RETRY_MS }
   const firstRefusal = row.lastError?.class !== 'reauthorize' || row.nextRefreshAt === undefined
   const delay = explained ? CONFIRM_LOSS_DELAY_MS : CONFIRM_DELAY_MS
-  const confirmAt = firstRefusal ? now + delay : (row.nextRefreshAt ?? now)
+  // What was planned before the clock was set back lies too far ahead.
+  const confirmAt = firstRefusal ? now + delay : Math.min(row.nextRefreshAt ?? now, now + CONFIRM_DELAY_MS)
   // A refusal that comes earlier, because somebody asked for a refresh, confirms nothing and delays nothing.
   if (firstRefusal || now < confirmAt) return { ...waits, reason, nextRefreshAt: confirmAt }
   return dead(whyDead(row, explained, evidence, now), now, now)

@@ -1,11 +1,12 @@
 import type { AsyncCommand } from 'fast-check'
 import fc from 'fast-check'
 import { BrokerError, type Reason } from '../../src/broker/errors.ts'
+import type { ConnectionRow } from '../../src/store/rows.ts'
 import type { Acts, Ending } from './acts.ts'
 import type { ProviderMode, StoreMode } from './profile.ts'
 import type { Replica } from './replica.ts'
-import { candidatesOf } from './truth.ts'
-import type { World } from './world.ts'
+import { candidatesOf, grantOfRow } from './truth.ts'
+import { EPOCH, type World } from './world.ts'
 
 /** What a reader of the documentation would know: whether there is a connection, and what has been in the way of late. */
 export interface Model {
@@ -31,6 +32,8 @@ type Command = AsyncCommand<Model, Real>
 const ANSWER_MS_MAX = 10_500
 /** After that long without trouble everything that lives is well: the longest wait is a provider's breaker. */
 const HEALED_MS = 120_000
+/** A verdict that was never true is found out by the probes 10 minutes, an hour and a day after it. */
+const PROBE_MS_MAX = 86_400_000
 
 /** The model before the first command. */
 export function newModel(): Model {
@@ -117,8 +120,17 @@ function get(minTtlMs: number | undefined): Command {
     const now = real.world.scheduler.now()
     const lives =
       row !== undefined && candidatesOf(row).some(token => real.world.truth.server.accepts(token, now))
-    expectOneOf(reason, lives ? [undefined, 'MIN_TTL_UNREACHABLE'] : [undefined, 'REAUTH_REQUIRED'])
+    const served = lives && !isToBeProbed(real, row)
+    expectOneOf(reason, served ? [undefined, 'MIN_TTL_UNREACHABLE'] : [undefined, 'REAUTH_REQUIRED'])
   })
+}
+
+/** Whether a verdict rests on lies of the provider, and the probe that will find that out is still to come: within a day. */
+function isToBeProbed({ world: { truth, scheduler }, replica }: Real, row: ConnectionRow): boolean {
+  const grant = grantOfRow(truth, row)
+  if (row.state !== 'REAUTH_REQUIRED' || grant === undefined || !truth.liedAbout.has(grant)) return false
+  const ahead = (row.nextRefreshAt ?? Number.NEGATIVE_INFINITY) - EPOCH - scheduler.now() - replica.wallOffset
+  return ahead >= 0 && ahead <= PROBE_MS_MAX
 }
 
 function disconnect(): Command {
