@@ -154,12 +154,16 @@ export function suspectRow(
   return { ...row, suspect: true, nextRefreshAt: next }
 }
 
-/** The row without anything to refresh with; `undefined` if the base has moved. */
+/**
+ * The row without anything to refresh with; `undefined` if the base has moved or an attempt is under way: where the
+ * provider issues no other refresh token, its success would be left without one.
+ */
 export function forgottenRow(row: ConnectionRow, base: Base): ConnectionRow | undefined {
-  if (!isBase(row, base)) return undefined
+  if (!isBase(row, base) || row.attemptId !== undefined) return undefined
   return {
     ...row,
     ...withoutSibling,
+    ...outcomeKnown,
     sealedRefreshToken: undefined,
     refreshExpiresAt: undefined,
     nextRefreshAt: undefined,

@@ -118,9 +118,9 @@ export interface Store {
   markSuspect(at: GrantBase, nextRefreshAt: number): Promise<ConnectionRow | undefined>
   /**
    * Removes the refresh token, its expiry and a sibling, ciphertext included; the connection is not due any
-   * more. Everything else stays, the counter and an attempt too.
+   * more, and nothing can settle an unknown outcome. Everything else stays, the counter too.
    *
-   * @returns the stored row, or `undefined` if the base has moved or the connection is gone
+   * @returns the stored row, or `undefined` if the base has moved, an attempt is under way or the connection is gone
    */
   forgetRefreshToken(base: Base): Promise<ConnectionRow | undefined>
   /**

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { WireAnswer } from '../oauth/fake-http.ts'
 import { settle } from './fake-clock.ts'
 import { fillStore } from './faults.ts'
 import { createMachine } from './machine.ts'
@@ -99,6 +100,21 @@ describe('two brokers over one store', () => {
       expect(await process.status()).toMatchObject({ state: 'ACTIVE', healthy: true })
     }
     expect(server.accepts(server.current())).toBe(true)
+  })
+
+  it('do not take a lost answer to the late success for a refusal of it', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { clock, server, a, stall } = await createPair('window', gate.promise)
+    stall()
+    await clock.advance(17_000)
+    const stored = (act: () => WireAnswer) => act()
+    // The stored token is refused each time, and the one beside it is answered only the third time.
+    server.script.push(stored, acted.lost, stored, acted.lost)
+    gate.resolve()
+    await clock.advance(5_000)
+    expect(await a.status()).toMatchObject({ state: 'ACTIVE', healthy: true })
+    expect(server.accepts(server.current())).toBe(true)
+    expect(server.script).toEqual([])
   })
 
   it('try the late success for a day, whenever the stored token is refused', async () => {

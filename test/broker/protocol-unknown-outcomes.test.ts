@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { settle } from './fake-clock.ts'
+import { fillStore } from './faults.ts'
 import { createMachine, type MachineOptions } from './machine.ts'
 import { acted, answers } from './scripted-server.ts'
 
@@ -133,6 +134,26 @@ describe('an unknown outcome', () => {
 })
 
 describe('after a crash', () => {
+  it('it is known as soon as the store can be written, though it was read before', async () => {
+    const { clock, server, run, boot } = createMachine()
+    const { connect, crash, broker, name } = await run()
+    await connect()
+    server.replay = 'same'
+    server.script.push(acted.late(new Promise(() => {})))
+    void broker.refresh(name)
+    await settle()
+    crash()
+    const restarted = boot()
+    const mend = fillStore(restarted)
+    await restarted.broker.start()
+    expect(await restarted.token()).toBe('at-1')
+    await clock.advance(5_000)
+    mend()
+    await clock.advance(2_000)
+    expect(await restarted.status()).toMatchObject({ healthy: true, outcomeUnknownSince: undefined })
+    expect(await restarted.token()).toBe('at-3')
+  })
+
   it.each([
     ['before the request left', 'same', 'ACTIVE'],
     ['before the request left', 'single_use_family', 'ACTIVE'],

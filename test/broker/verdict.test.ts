@@ -74,6 +74,11 @@ describe('a refused grant', () => {
     expect(verdict).toMatchObject({ state: 'ACTIVE', nextRefreshAt: NOW + 1 })
   })
 
+  it('is asked again half a minute later, though the clock was set back after the first refusal', () => {
+    const verdict = judge(refusedOnce({ nextRefreshAt: NOW + 3_600_000 }), refusal, quiet)
+    expect(verdict).toMatchObject({ state: 'ACTIVE', nextRefreshAt: NOW + 30_000 })
+  })
+
   it.each([
     ['nothing tells why', undefined, {}, 'GRANT_REFUSED'],
     ['its access token works', 'works', {}, 'ROTATED_ELSEWHERE'],

@@ -30,18 +30,18 @@ export function createActs(world: World): Acts {
   const { scheduler, truth } = world
   const lastVersion = new Map<string, string>()
 
-  /** A paused process takes no calls; they wait at its door. */
+  /** A paused process takes no calls, nor does one that has not read its spool yet; they wait at its door. */
   function call<T>(
     replica: Replica,
     what: string,
     account: string,
     ask: () => Promise<T>,
   ): Promise<Ending<T>> {
-    const { process } = replica
+    const { process, started } = replica
     const { promise, resolve } = Promise.withResolvers<Ending<T>>()
     const start = () => {
       truth.note(`${process.name} ${what} "${account}"`)
-      ask().then(
+      started.then(ask).then(
         value => resolve({ ok: true, value }),
         error => {
           checkError(truth, { process, account }, what, error)

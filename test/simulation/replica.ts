@@ -25,6 +25,8 @@ export interface Replica {
   /** The process that runs, or the last that did. */
   readonly process: Process
   readonly broker: Broker
+  /** Resolves when the broker may serve. */
+  readonly started: Promise<void>
   /** Milliseconds that its wall clock is ahead. */
   wallOffset: number
   /** When its wall clock was last moved. */
@@ -59,6 +61,7 @@ export function createReplica(ports: Ports): Replica {
   let operations: Operations
   let process: Process
   let broker: Broker
+  let started: Promise<void>
   let boots = 0
 
   function boot(): void {
@@ -98,7 +101,7 @@ export function createReplica(ports: Ports): Replica {
       publicUrl: 'https://broker.example',
       ...(world.profile.replicas > 1 && { replica: name }),
     })
-    void broker.start()
+    started = broker.start()
   }
 
   const replica: Replica = {
@@ -107,6 +110,9 @@ export function createReplica(ports: Ports): Replica {
     },
     get broker() {
       return broker
+    },
+    get started() {
+      return started
     },
     wallOffset: 0,
     jumpedAt: Number.NEGATIVE_INFINITY,

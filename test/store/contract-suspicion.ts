@@ -199,14 +199,25 @@ export function suspicionContract(open: OpenStore): void {
       expect(await store.findConnection('pinterest', 'alice')).toEqual(expected)
     })
 
-    it('lets a late success in', async () => {
+    it('waits for an attempt: its success may bring no other refresh token', async () => {
       const store = await open()
       const row = await connect(store)
       await store.beginAttempt(sampleAttempt(row))
-      expect(await store.forgetRefreshToken(baseOf(row))).toMatchObject({ attemptId: 'a1', counter: 1 })
-      expect(await store.commitRefresh(baseOf(row), sampleSuccess())).toMatchObject({
-        sealedRefreshToken: bytes('refresh-2'),
+      expect(await store.forgetRefreshToken(baseOf(row))).toBeUndefined()
+      const success = { ...sampleSuccess(), sealedRefreshToken: undefined }
+      expect(await store.commitRefresh(baseOf(row), success)).toMatchObject({
+        sealedRefreshToken: row.sealedRefreshToken,
       })
+    })
+
+    it('ends an unknown outcome that nothing can settle any more', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.beginAttempt(sampleAttempt(row))
+      await store.adoptAttempts({ now: t0, leases: 'all' })
+      const forgotten = await store.forgetRefreshToken(baseOf(row))
+      expect(forgotten).toMatchObject({ outcomeUnknownTries: 0 })
+      expect(forgotten?.outcomeUnknownSince).toBeUndefined()
     })
 
     it('changes nothing if the base has moved or the connection is gone', async () => {
