@@ -22,15 +22,18 @@ async function createPair() {
   return { clock, server, a, b, open: gate.resolve }
 }
 
-/** The connection as `process` sees it changes right before it keeps a sibling. */
-function beforeSibling({ store }: Process, change: () => Promise<unknown>): void {
+/** Has something happen right before a process keeps a sibling; resolves when it has happened. */
+function beforeSibling({ store }: Process, happen: () => Promise<unknown>): Promise<void> {
   const keepSibling = store.keepSibling.bind(store)
+  const happened = Promise.withResolvers<void>()
   Object.assign(store, {
     keepSibling: async (...input: Parameters<typeof keepSibling>) => {
-      await change()
+      await happen()
+      happened.resolve()
       return keepSibling(...input)
     },
   })
+  return happened.promise
 }
 
 describe('tokens that come back to a grant that another process has ended, and that cannot be stored', () => {
@@ -70,8 +73,9 @@ describe('tokens that come second', () => {
     fillStore(a, 'extendLease')
     await clock.advance(17_000)
     expect(await b.token()).toBe('at-3')
-    beforeSibling(a, () => b.connect())
+    const renewed = beforeSibling(a, () => b.connect())
     open()
+    await renewed
     await clock.advance(3_000)
     expect(server.revoked).toContain('rt-2')
     for (const process of [a, b]) expect(await process.token()).toBe('at-4')
