@@ -2,29 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { GetAccessTokenRequest } from '../src/gen/tokenbroker/v1/token_broker.ts'
+import { firstLine, measure, median, type Round, type Subject } from './measure.ts'
 
 /**
  * GetAccessToken answered from memory (authenticated, authorized, audited) against a bare grpc-js echo of the
  * same request, in turn, one process each: `node bench/hot-read.ts`. Quote the ratio; times depend on the machine.
  */
 const ROUNDS = 7
-const ROUND_MS = 2_000
-const CALLERS = 16
 const METHOD = '/tokenbroker.v1.TokenBrokerService/GetAccessToken'
 const MAIN = join(import.meta.dirname, '../src/main.ts')
-
-interface Subject {
-  readonly call: () => Promise<void>
-  readonly stop: () => void
-}
-
-interface Round {
-  readonly perSecond: number
-  readonly p99Ms: number
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'token-broker-bench-'))
 const subjects = { broker: await startBroker(), echo: await startEcho() }
@@ -40,24 +28,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function measure({ call }: Subject): Promise<Round> {
-  const latencies: number[] = []
-  const end = performance.now() + ROUND_MS
-  const caller = async () => {
-    while (performance.now() < end) {
-      const start = performance.now()
-      await call()
-      latencies.push(performance.now() - start)
-    }
-  }
-  await Promise.all(Array.from({ length: CALLERS }, caller))
-  latencies.sort((a, b) => a - b)
-  const p99Ms = latencies[Math.floor(latencies.length * 0.99)] ?? 0
-  return { perSecond: (latencies.length / ROUND_MS) * 1_000, p99Ms }
-}
-
 function report(rounds: readonly { readonly broker: Round; readonly echo: Round }[]): void {
-  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
   const ratios = rounds.map(({ broker, echo }) => broker.perSecond / echo.perSecond)
   const line = (name: 'broker' | 'echo') =>
     `${name.padEnd(6)}  ${median(rounds.map(round => round[name].perSecond)).toFixed(0)} calls/s, ` +
@@ -92,15 +63,6 @@ async function startEcho(): Promise<Subject> {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return subjectOf(child, `127.0.0.1:${(await firstLine(child)).trim()}`, '/bench.Echo/Echo', new Metadata())
-}
-
-async function firstLine({ stdout }: ChildProcess): Promise<string> {
-  if (stdout === null) throw new Error('the process has no output')
-  for await (const line of createInterface({ input: stdout })) {
-    stdout.resume()
-    return line
-  }
-  throw new Error('the process ended before it served')
 }
 
 function subjectOf(child: ChildProcess, address: string, path: string, metadata: Metadata): Subject {

@@ -31,6 +31,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'telemetry',
   ],
   'cli/system-ports.ts': ['broker'],
+  // Judges with the very function that the broker judges with.
+  'cli/policy-test.ts': ['broker', 'config'],
   cli: ['gen', 'config', 'store', 'providers', 'sandbox', 'audit'],
 }
 
@@ -39,6 +41,7 @@ const PACKAGES: readonly (readonly [pattern: RegExp, areas: readonly string[]])[
   [/^@grpc\/|^grpc-health-check$/, ['api', 'gen', 'cli']],
   [/^undici$/, ['egress']],
   [/^better-sqlite3$|^pg$/, ['store']],
+  [/^jose$/, ['api']],
 ]
 
 interface Source {
@@ -61,6 +64,8 @@ const areaOf = (path: string) => path.split('/')[0] ?? ''
 
 /** The most specific entry of {@link ALLOWED}: cli/demo and its parts wire everything, as cli/serve does. */
 function allowedFor(path: string): readonly string[] {
+  // Looks at what serve would do with everything.
+  if (path.startsWith('cli/doctor')) return ALLOWED['cli/serve.ts'] ?? []
   if (path.startsWith('cli/demo') || path.startsWith('cli/serve'))
     return [...(ALLOWED['cli/serve.ts'] ?? []), 'gen', 'sandbox']
   return ALLOWED[path] ?? ALLOWED[areaOf(path)] ?? []

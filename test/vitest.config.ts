@@ -1,9 +1,15 @@
+import { env } from 'node:process'
 import { defineConfig } from 'vitest/config'
+
+/** How many stored values are changed at random (test/store/mutations.test.ts): `MUTATIONS=100000` is the full form. */
+const mutations = Number(env.MUTATIONS ?? 3_000)
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    setupFiles: ['test/setup-canaries.ts'],
+    provide: { mutations },
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },

@@ -1,14 +1,10 @@
-import type {
-  Broker,
-  ConnectionListRequest,
-  ConnectionStatus,
-  Consent,
-  ConsentLinkRequest,
-} from '../broker/broker.ts'
+import type { Broker, ConnectionListRequest, ConnectionStatus } from '../broker/broker.ts'
+import type { Consent, ConsentConfirmation, ConsentLinkRequest } from '../broker/consent.ts'
 import { BrokerError } from '../broker/errors.ts'
-import { isAllowed } from '../broker/policy.ts'
+import { isAllowed, isAllowedEverywhere } from '../broker/policy.ts'
 import {
   type AdminServiceService,
+  type CompleteConsentRequest,
   type CreateConsentLinkRequest,
   type GetConsentRequest,
   type ListConnectionsRequest,
@@ -17,7 +13,9 @@ import {
   type WatchConnectionsResponse,
 } from '../gen/tokenbroker/v1/admin.ts'
 import { ConnectionState } from '../gen/tokenbroker/v1/token_broker.ts'
-import { anywhere, mayKnowProvider, onConnection } from './authorization.ts'
+import { Secret } from '../secret.ts'
+import { createAuditProcedures } from './audit-procedures.ts'
+import { anywhere, mayKnowProvider, onConnection, requireAllowedScopes } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import {
   connectionListToProto,
@@ -26,8 +24,9 @@ import {
   providerToProto,
   statusToProto,
 } from './conversion.ts'
-import { notImplemented, type Procedures, rpc } from './handler.ts'
+import { type Procedures, rpc } from './handler.ts'
 import { importRequestFromProto, importToProto } from './import-request.ts'
+import { createKeyProcedures } from './key-procedures.ts'
 import { SEND_BYTES_MAX, WATCH_OF_ALL_WEIGHT } from './limits.ts'
 import { stream } from './stream.ts'
 import {
@@ -52,17 +51,28 @@ export function createAdminProcedures(broker: Broker): Procedures<typeof AdminSe
     createConsentLink: rpc({
       allows: onConnection,
       parse: consentLinkRequestFromProto,
-      run: async (request, { caller }) =>
-        consentLinkToProto(await broker.createConsentLink({ ...request, caller })),
+      run: async (request, { caller }) => {
+        requireAllowedScopes(caller, 'CreateConsentLink', request, scopesOfGrant(broker, request))
+        return consentLinkToProto(await broker.createConsentLink({ ...request, caller }))
+      },
     }),
     getConsent: rpc({
       allows: anywhere,
       parse: consentIdFromProto,
       run: async (consentId, { caller }) => ({
-        consent: consentToProto(await findVisibleConsent(broker, consentId, caller)),
+        consent: consentToProto(await findVisibleConsent(broker, consentId, caller, 'GetConsent')),
       }),
     }),
-    completeConsent: notImplemented(anywhere),
+    completeConsent: rpc({
+      allows: anywhere,
+      parse: confirmationFromProto,
+      run: async (confirmation, { caller }) => {
+        // Whoever may not, destroys nothing.
+        await findVisibleConsent(broker, confirmation.consentId, caller, 'CompleteConsent')
+        const consent = await broker.completeConsent({ ...confirmation, caller }).catch(sayNotFound)
+        return { consent: consentToProto(consent) }
+      },
+    }),
     listConnections: rpc({
       allows: anywhere,
       parse: listRequestFromProto,
@@ -71,13 +81,18 @@ export function createAdminProcedures(broker: Broker): Procedures<typeof AdminSe
     importConnection: rpc({
       allows: onConnection,
       parse: importRequestFromProto,
-      run: async request => importToProto(await broker.importConnection(request)),
+      run: async (request, { caller }) => {
+        requireAllowedScopes(caller, 'ImportConnection', request, scopesOfGrant(broker, request))
+        return importToProto(await broker.importConnection({ ...request, caller }))
+      },
     }),
+    ...createAuditProcedures(broker),
+    ...createKeyProcedures(broker),
     listProviders: rpc({
       allows: anywhere,
       parse: () => undefined,
       run: async (_request, { caller }) => {
-        const providers = await broker.listProviders()
+        const providers = await broker.listProviders(countedFor(caller))
         const visible = providers.filter(({ provider }) =>
           mayKnowProvider(caller.allow, 'ListProviders', provider),
         )
@@ -106,22 +121,49 @@ function consentLinkRequestFromProto(request: CreateConsentLinkRequest): Omit<Co
   return { provider, account, scopes, variables, subject, returnId, allowAccountChange }
 }
 
+/** The scopes that a grant is asked for or stored with. */
+function scopesOfGrant(
+  broker: Broker,
+  { provider, scopes }: Pick<ConsentLinkRequest, 'provider' | 'scopes'>,
+): readonly string[] {
+  return scopes.length > 0 ? scopes : broker.configuredScopes(provider)
+}
+
 function consentIdFromProto({ consentId }: GetConsentRequest): string {
   refuseFaults({ consent_id: requiredOpaqueFault(consentId) })
   return consentId
 }
 
-/** A consent that the caller may not see is refused with the very words for one that does not exist. */
-async function findVisibleConsent(broker: Broker, consentId: string, caller: Caller): Promise<Consent> {
-  const notFound = new BrokerError(
-    'CONSENT_NOT_FOUND',
-    'there is no such consent, or it ended more than 24 hours ago',
-  )
-  const consent = await broker.getConsent(consentId).catch((error: unknown) => {
-    throw error instanceof BrokerError && error.reason === 'CONSENT_NOT_FOUND' ? notFound : error
+function confirmationFromProto(request: CompleteConsentRequest): Omit<ConsentConfirmation, 'caller'> {
+  const { consentId, receipt, subject } = request
+  refuseFaults({
+    consent_id: requiredOpaqueFault(consentId),
+    receipt: requiredOpaqueFault(receipt),
+    subject: subject === '' ? 'must be set' : nameFault(subject),
   })
-  if (!isAllowed(caller.allow, 'GetConsent', consent)) throw notFound
+  return { consentId, receipt: new Secret(receipt), subject }
+}
+
+/** A consent that the caller may not see is refused with the very words for one that does not exist. */
+async function findVisibleConsent(
+  broker: Broker,
+  consentId: string,
+  caller: Caller,
+  method: string,
+): Promise<Consent> {
+  const consent = await broker.getConsent(consentId).catch(sayNotFound)
+  if (!isAllowed(caller.allow, method, consent)) throw consentNotFound()
   return consent
+}
+
+/** The same words, whatever the reason why it is not found. */
+function sayNotFound(error: unknown): never {
+  throw error instanceof BrokerError && error.reason === 'CONSENT_NOT_FOUND' ? consentNotFound() : error
+}
+
+function consentNotFound(): BrokerError {
+  const message = 'there is no such consent, or it ended more than 24 hours ago'
+  return new BrokerError('CONSENT_NOT_FOUND', message)
 }
 
 function providerFromProto({ provider }: WatchConnectionsRequest): string | undefined {
@@ -167,6 +209,12 @@ function storedState(state: ConnectionState): ConnectionListRequest['state'] {
     default:
       return undefined
   }
+}
+
+/** Which connections count for a caller; undefined = all, as for most who may list providers. */
+function countedFor({ allow }: Caller): ConnectionListRequest['visible'] | undefined {
+  if (isAllowedEverywhere(allow, 'ListProviders')) return undefined
+  return name => isAllowed(allow, 'ListProviders', name)
 }
 
 /** A provider that no rule shows lists like one without connections: the broker is not even asked for it. */

@@ -1,6 +1,6 @@
 import type { ConnectionName } from '../broker/broker.ts'
 import { BrokerError } from '../broker/errors.ts'
-import { isAllowed, isAllowedAnywhere } from '../broker/policy.ts'
+import { forbiddenScopes, isAllowed, isAllowedAnywhere, isAllowedEverywhere } from '../broker/policy.ts'
 import type { AllowRule } from '../config/config.ts'
 import { Shared } from '../gen/tokenbroker/v1/token_broker.ts'
 import type { Caller } from './callers.ts'
@@ -27,6 +27,9 @@ export function onEveryConnection(
 /** The request names no connection: the method must be allowed somewhere, and the answer is filtered. */
 export const anywhere: Authorization<unknown> = (rules, method) => isAllowedAnywhere(rules, method)
 
+/** The request is about everything that the broker holds: one rule must allow the method for all of it. */
+export const everywhere: Authorization<unknown> = (rules, method) => isAllowedEverywhere(rules, method)
+
 /** A disconnection; one that ends other connections of the provider too needs the right for every account. */
 export function onDisconnection(
   rules: readonly AllowRule[],
@@ -44,6 +47,32 @@ export function mayKnowProvider(rules: readonly AllowRule[], method: string, pro
     rule =>
       rule.accounts.length > 0 &&
       isAllowed([{ ...rule, accounts: ['*'] }], method, { provider, account: '' }),
+  )
+}
+
+/**
+ * Refuses scopes that a call is about and its caller's rules do not let it name. For who may call the method for the
+ * connection; says nothing about what exists.
+ *
+ * @throws BrokerError `ACCESS_DENIED`
+ */
+export function requireAllowedScopes(
+  { name, allow }: Caller,
+  method: string,
+  connection: ConnectionName,
+  scopes: readonly string[],
+): void {
+  if (scopes.length === 0) return
+  const forbidden = forbiddenScopes(allow, method, connection, scopes)
+  if (forbidden.length === 0) return
+  const list = forbidden.join(' ')
+  throw new BrokerError(
+    'ACCESS_DENIED',
+    `the caller ${name} may not call ${method} with these scopes: ${list}`,
+    {
+      metadata: { caller: name, method, scopes: list },
+      help: 'ask the operator to add them to the "scopes" of a rule under "callers" in the broker\'s configuration',
+    },
   )
 }
 

@@ -2,11 +2,10 @@ import type {
   AccessToken,
   ConnectionList,
   ConnectionStatus,
-  Consent,
-  ConsentLink,
   Disconnection,
   ProviderSummary,
 } from '../broker/broker.ts'
+import type { Consent, ConsentLink } from '../broker/consent.ts'
 import {
   CircuitBreaker,
   type Consent as ConsentProto,

@@ -2,13 +2,17 @@ import type { MethodDefinition } from '@grpc/grpc-js'
 import { BrokerError } from '../broker/errors.ts'
 import type { Log } from '../broker/ports.ts'
 import type { Gate } from './gate.ts'
+import type { OpenStreams } from './open-streams.ts'
+import type { DenialRecorder } from './refusals.ts'
 import type { WatchLimit } from './watch-limit.ts'
 
 /** What the adapters of grpc-js need beside the procedures. */
 export interface Edge {
   readonly gate: Pick<Gate, 'callerOf' | 'callerNow'>
   readonly watches: WatchLimit
+  readonly openStreams: OpenStreams
   readonly log: Log
+  readonly denials: DenialRecorder
 }
 
 // A method that may be any: what its types are is known where a service is defined.

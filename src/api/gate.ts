@@ -7,9 +7,16 @@ import {
 } from '@grpc/grpc-js'
 import { BrokerError } from '../broker/errors.ts'
 import type { Clock, Log } from '../broker/ports.ts'
-import type { Caller, Callers } from './callers.ts'
+import type { CallLimit } from './call-limit.ts'
+import type { Caller, Callers, Proof } from './callers.ts'
 import { CALL_MS_DEFAULT, CALL_MS_MAX } from './limits.ts'
+import type { NewestConnections } from './newest-connections.ts'
+import type { OpenStreams } from './open-streams.ts'
+import { type CallOrigin, originOf } from './origin.ts'
+import { peerIdentity } from './peer-identity.ts'
+import { type DenialRecorder, reportCall } from './refusals.ts'
 import { deadlineStatus, reportFailure } from './status.ts'
+import { unauthenticated } from './unauthenticated.ts'
 
 /** What every call passes before its handler, whichever service it is for. */
 export interface Gate {
@@ -21,9 +28,10 @@ export interface Gate {
   /** The caller of an admitted call, by the very metadata object that its handler got. */
   callerOf(metadata: Metadata): Caller
   /**
-   * The same caller as it is known now: a stream outlives its caller's token.
+   * The same caller as it is known now: a stream outlives its caller's token, and a request may come long after
+   * the headers by which its call was admitted. The same object as long as nothing has changed.
    *
-   * @throws BrokerError `CALLER_UNAUTHENTICATED` if it is not known any more
+   * @throws BrokerError `CALLER_UNAUTHENTICATED` if it is not known any more, or under another name
    */
   callerNow(metadata: Metadata): Caller
   /** Ends open streams, which would never end by themselves, with `BROKER_UNAVAILABLE`. Unary calls go on. */
@@ -33,8 +41,12 @@ export interface Gate {
 /** What {@link createGate} needs. */
 export interface GateOptions {
   readonly callers: Callers
+  readonly calls: CallLimit
+  readonly connections: Pick<NewestConnections, 'noteCall'>
+  readonly openStreams: OpenStreams
   readonly clock: Pick<Clock, 'schedule'>
   readonly log: Log
+  readonly denials: DenialRecorder
 }
 
 /** What an admitted call tells who watches over it. */
@@ -44,23 +56,67 @@ interface Supervision {
   readonly ended: () => void
 }
 
+/** Who made a call, and by what it was known. */
+interface Admission {
+  readonly proof: Proof
+  /** As the directory of callers last had it. */
+  known: Caller
+  /** The same with the call's origin. */
+  caller: Caller
+}
+
 type Method = ServerMethodDefinition<unknown, unknown>
 
 /** Milliseconds after which another broker may answer where this one stops. */
 const RETRY_ELSEWHERE_MS = 1_000
 
 /** Creates the gate. */
-export function createGate({ callers, clock, log }: GateOptions): Gate {
-  const admitted = new WeakMap<Metadata, Caller>()
+export function createGate(options: GateOptions): Gate {
+  const { callers, calls, connections, openStreams, clock, log } = options
+  const admitted = new WeakMap<Metadata, Admission>()
   const streams = new Set<ServerInterceptingCallInterface>()
 
-  function admit(method: Method, metadata: Metadata): void {
-    if (isHealth(method)) return
-    admitted.set(metadata, callers.authenticate(metadata.get('authorization')))
+  /** Only what has to be checked for the first time takes time. */
+  function admit(
+    call: ServerInterceptingCallInterface,
+    metadata: Metadata,
+    origin: CallOrigin,
+  ): void | Promise<void> {
+    const proof = callers.authenticate({
+      authorization: metadata.get('authorization'),
+      peer: () => peerIdentity(call.getAuthContext().sslPeerCertificate),
+    })
+    const enter = (proof: Proof) => {
+      const known = callers.identify(proof)
+      connections.noteCall(call.getConnectionInfo(), 'caller')
+      admitted.set(metadata, { proof, known, caller: { ...known, origin } })
+      calls.admit(known)
+    }
+    return proof instanceof Promise ? proof.then(enter) : enter(proof)
+  }
+
+  function admissionOf(metadata: Metadata): Admission {
+    const admission = admitted.get(metadata)
+    if (admission === undefined) throw new Error('the call has not passed the gate')
+    return admission
+  }
+
+  function callerNow(metadata: Metadata): Caller {
+    const admission = admissionOf(metadata)
+    const { proof, known, caller } = admission
+    const now = callers.identify(proof)
+    if (now === known) return caller
+    // What the call was given is recorded under the name that it began with.
+    if (now.name !== known.name) {
+      throw unauthenticated('what this call began with is another caller now: begin it anew')
+    }
+    admission.known = now
+    admission.caller = { ...now, origin: caller.origin }
+    return admission.caller
   }
 
   /** Watches over an admitted call. */
-  function supervise(method: Method, call: ServerInterceptingCallInterface): Supervision {
+  function supervise(method: Method, call: ServerInterceptingCallInterface, metadata: Metadata): Supervision {
     if (!method.responseStream) {
       const cancel = endInTime(call, clock)
       return { requested: () => {}, ended: cancel }
@@ -68,46 +124,72 @@ export function createGate({ callers, clock, log }: GateOptions): Gate {
     // A stream may last, but not the wait for its one request.
     const cancel = method.requestStream ? () => {} : endInTime(call, clock)
     streams.add(call)
+    // Streams of our own services judge more than who calls; health has no caller.
+    const isForeign = method.requestStream && !isHealth(method)
+    const leave = isForeign ? openStreams.add(() => endIfUnknown(method, call, metadata)) : () => {}
     return {
       requested: cancel,
       ended() {
         cancel()
+        leave()
         streams.delete(call)
       },
+    }
+  }
+
+  function endIfUnknown(method: Method, call: ServerInterceptingCallInterface, metadata: Metadata): void {
+    const { proof, caller } = admissionOf(metadata)
+    try {
+      callers.identify(proof)
+    } catch (error) {
+      call.sendStatus(reportCall(error, options, { method: method.path, caller }))
     }
   }
 
   return {
     intercept(method: Method, call) {
       let supervision: Supervision | undefined
+      let hasEnded = false
+      let origin: CallOrigin | undefined
+      const refuse = (error: unknown, metadata: Metadata) => {
+        if (hasEnded) return
+        const caller = admitted.get(metadata)?.caller
+        call.sendStatus(reportCall(error, options, { method: method.path, caller, origin }))
+      }
+      const enter = (metadata: Metadata, pass: () => void) => {
+        if (hasEnded) return
+        if (isHealth(method)) connections.noteCall(call.getConnectionInfo(), 'probe')
+        supervision = supervise(method, call, metadata)
+        pass()
+      }
       return new ServerInterceptingCall(call, {
         start: next =>
           next({
             onReceiveMetadata(metadata, pass) {
               try {
-                admit(method, metadata)
+                origin = originOf(metadata, () => call.getPeer())
+                const admission = isHealth(method) ? undefined : admit(call, metadata, origin)
+                const goOn = () => enter(metadata, () => pass(metadata))
+                if (admission === undefined) goOn()
+                else admission.then(goOn).catch(error => refuse(error, metadata))
               } catch (error) {
-                call.sendStatus(reportFailure(error, log, { method: method.path, peer: call.getPeer() }))
-                return
+                refuse(error, metadata)
               }
-              supervision = supervise(method, call)
-              pass(metadata)
             },
             onReceiveHalfClose(pass) {
               supervision?.requested()
               pass()
             },
             // grpc-js says so at the end of every call, cancelled or not.
-            onCancel: () => supervision?.ended(),
+            onCancel() {
+              hasEnded = true
+              supervision?.ended()
+            },
           }),
       })
     },
-    callerNow: metadata => callers.authenticate(metadata.get('authorization')),
-    callerOf(metadata) {
-      const caller = admitted.get(metadata)
-      if (caller === undefined) throw new Error('the call has not passed the gate')
-      return caller
-    },
+    callerNow,
+    callerOf: metadata => admissionOf(metadata).caller,
     endStreams() {
       for (const stream of streams) stream.sendStatus(reportFailure(draining(), log, {}))
     },

@@ -1,9 +1,9 @@
 import type { handleUnaryCall, MethodDefinition, Server, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { BrokerError } from '../broker/errors.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
-import { type CallStatus, reportFailure } from './status.ts'
+import { reportCall } from './refusals.ts'
+import type { CallStatus } from './status.ts'
 import { type StreamProcedure, streamHandler } from './stream.ts'
 
 /** One authenticated call. */
@@ -13,7 +13,7 @@ interface Call {
   readonly signal: AbortSignal
 }
 
-/** How one unary RPC is answered. Created by {@link rpc} or {@link notImplemented}. */
+/** How one unary RPC is answered. Created by {@link rpc}. */
 export interface Procedure<Request, Response> {
   readonly allows: Authorization<Request>
   readonly answer: (request: Request, call: Call) => Promise<Response>
@@ -34,12 +34,6 @@ export function rpc<Request, Input, Response>({
   run,
 }: RpcSteps<Request, Input, Response>): Procedure<Request, Response> {
   return { allows, answer: (request, call) => run(parse(request), call) }
-}
-
-/** A declared RPC that does not exist yet; those who will be allowed to call it learn so. */
-export function notImplemented<Request>(allows: Authorization<Request>): Procedure<Request, never> {
-  const message = 'this version of the broker does not have this call yet'
-  return { allows, answer: () => Promise.reject(new BrokerError('NOT_IMPLEMENTED', message)) }
 }
 
 /** A generated service. */
@@ -92,19 +86,17 @@ function answerBytes(method: AnyMethod, procedure: Procedure<unknown, unknown>, 
     const abort = () => cancellation.abort()
     call.on('cancelled', abort)
     let caller: Caller | undefined
+    let request: unknown
     try {
       caller = edge.gate.callerOf(call.metadata)
-      const request = decode(method, call.request)
+      request = decode(method, call.request)
+      caller = edge.gate.callerNow(call.metadata)
       if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
       return method.responseSerialize(
         await procedure.answer(request, { caller, signal: cancellation.signal }),
       )
     } catch (error) {
-      throw reportFailure(error, edge.log, {
-        method: method.path,
-        caller: caller?.name,
-        peer: call.getPeer(),
-      })
+      throw reportCall(error, edge, { method: method.path, caller, request })
     } finally {
       call.off('cancelled', abort)
     }

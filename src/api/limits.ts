@@ -16,6 +16,12 @@ export const CONNECTIONS_MAX = 1_000
 /** Milliseconds for a TLS handshake. Node's 120 s would let slow peers hold connections. */
 export const TLS_HANDSHAKE_MS_MAX = 5_000
 
+/**
+ * Milliseconds for the first call of a connection that passes the gate: a handshake and the reading of the keys that
+ * its JWT is signed with take 5 s each at the most. Clients connect when they have something to ask.
+ */
+export const FIRST_CALL_MS_MAX = 15_000
+
 /** Calls and streams at the same time per connection. HTTP/2's default is four billion. */
 export const STREAMS_MAX = 1_000
 

@@ -1,10 +1,17 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
-import type { Listener } from '../config/config.ts'
-import { CONNECTIONS_MAX, TLS_HANDSHAKE_MS_MAX } from './limits.ts'
+import type { Log } from '../broker/ports.ts'
+import type { GrpcListener } from '../config/config.ts'
+import type { ReadFile } from '../config/files.ts'
+import { watchTls } from '../config/tls-watch.ts'
+import type { WatchTimes } from '../config/watch-files.ts'
+import { CONNECTIONS_MAX } from './limits.ts'
+import type { NewestConnections } from './newest-connections.ts'
+import { guardSocket, prepareSocket, SocketFileError } from './socket-file.ts'
+import { createTlsServer } from './tls-server.ts'
 
 /** One address that is listened on. */
 export interface OpenListener {
+  /** 0 for a Unix socket. */
   readonly port: number
   /** Takes no new connections; resolves once the open ones have ended. */
   stop(): Promise<void>
@@ -14,7 +21,7 @@ export interface OpenListener {
 
 /** An address cannot be listened on; the message says why and what to do. */
 export class ListenError extends Error {
-  /** `host:port`. */
+  /** `host:port`, or `unix:` and a path. */
   readonly address: string
   /** The system's code, for example `EADDRINUSE`; empty if it has none. */
   readonly code: string
@@ -27,20 +34,44 @@ export class ListenError extends Error {
   }
 }
 
+/** What listeners need beside their configuration. */
+export interface ListeningPorts {
+  readonly log: Log
+  /** Absent = certificates are not read again. */
+  readonly readFile?: ReadFile
+  /** How often their files are looked at. */
+  readonly times?: WatchTimes
+}
+
+interface ListenerPorts extends ListeningPorts {
+  readonly connections: Pick<NewestConnections, 'bound'>
+}
+
 /**
  * Listens on one address and hands over each connection, after its TLS handshake if there is one.
  *
- * grpc-js's own listeners limit neither the number of connections nor the time of a handshake, and cannot be
- * cut while channelz is off.
+ * grpc-js's own listeners limit neither the number of connections nor the time of a handshake, cannot be cut
+ * while channelz is off, and read a client's certificate anew for each call.
  *
  * @throws ListenError
  */
 export async function openListener(
-  listener: Listener,
+  listener: GrpcListener,
   serve: (connection: Socket) => void,
+  ports: ListenerPorts,
 ): Promise<OpenListener> {
   const sockets = new Set<Socket>()
-  const server = createSocketServer(listener, socket => {
+  const { server, watch } = createSocketServer(listener, accept, ports)
+  // No stranger comes by a socket file, nor do its connections have endpoints to be told apart by.
+  if ('socket' in listener) server.maxConnections = CONNECTIONS_MAX
+  else ports.connections.bound(server)
+  const port = await listen(server, listener).catch(error => {
+    server.close()
+    throw error
+  })
+  const unwatch = watch()
+
+  function accept(socket: Socket): void {
     // A TLS handshake may end after the listener has stopped.
     if (!server.listening) return void socket.destroy()
     // Resets are the peer's business; the HTTP/2 session notices the end by itself.
@@ -48,47 +79,63 @@ export async function openListener(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     serve(socket)
-  })
-  server.maxConnections = CONNECTIONS_MAX
-  const port = await listen(server, listener)
+  }
+
   return {
     port,
-    stop: () => new Promise(resolve => server.close(() => resolve())),
+    stop: () => {
+      unwatch()
+      return new Promise(resolve => server.close(() => resolve()))
+    },
     destroy: () => {
       for (const socket of sockets) socket.destroy()
     },
   }
 }
 
-function createSocketServer(listener: Listener, accept: (socket: Socket) => void): Server {
-  const { tls } = listener
-  if (tls === undefined || tls === 'proxy') return createServer({ noDelay: true }, accept)
+interface SocketServer {
+  readonly server: Server
+  /** Begins to look after the certificates; the function that it answers ends that. */
+  readonly watch: () => () => void
+}
+
+function createSocketServer(
+  listener: GrpcListener,
+  accept: (socket: Socket) => void,
+  { log, readFile, times }: ListeningPorts,
+): SocketServer {
+  const tls = 'socket' in listener ? undefined : listener.tls
+  if (tls === undefined || tls === 'proxy') {
+    return { server: createServer({ noDelay: true }, accept), watch: () => () => {} }
+  }
   try {
-    return createTlsServer(
-      {
-        cert: tls.cert,
-        key: tls.key.expose(),
-        minVersion: 'TLSv1.2',
-        // RFC 9113 section 3.3. Node's HTTP/2 sends those away who negotiate nothing.
-        ALPNProtocols: ['h2'],
-        handshakeTimeout: TLS_HANDSHAKE_MS_MAX,
-        noDelay: true,
-      },
-      accept,
-    )
+    const { server, replace } = createTlsServer(tls, accept, log)
+    const { files } = tls
+    if (files === undefined || readFile === undefined) return { server, watch: () => () => {} }
+    return { server, watch: () => watchTls(files, tls, replace, { readFile, log, times }) }
   } catch (cause) {
     throw listenError(listener, cause)
   }
 }
 
-function listen(server: Server, listener: Listener): Promise<number> {
-  return new Promise((resolve, reject) => {
-    // Stays for good: an accept that fails later, for want of file descriptors, must not end the process.
-    server.on('error', cause => reject(listenError(listener, cause)))
-    server.listen({ host: listener.host, port: listener.port }, () =>
-      resolve((server.address() as AddressInfo).port),
-    )
-  })
+async function listen(server: Server, listener: GrpcListener): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  // Stays for good: an accept that fails later, for want of file descriptors, must not end the process.
+  server.on('error', cause => reject(listenError(listener, cause)))
+  try {
+    if ('socket' in listener) {
+      await prepareSocket(listener.socket)
+      server.listen({ path: listener.socket }, resolve)
+      await promise
+      await guardSocket(listener.socket)
+      return 0
+    }
+    server.listen({ host: listener.host, port: listener.port }, resolve)
+    await promise
+    return (server.address() as AddressInfo).port
+  } catch (cause) {
+    throw cause instanceof ListenError ? cause : listenError(listener, cause)
+  }
 }
 
 const SENTENCES: Readonly<Record<string, string>> = {
@@ -98,13 +145,27 @@ const SENTENCES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'this name is unknown; take an address of this machine',
 }
 
-function listenError({ host, port, tls }: Listener, cause: unknown): ListenError {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+function listenError(listener: GrpcListener, cause: unknown): ListenError {
+  const address = addressOf(listener)
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const message = `cannot listen for gRPC on ${address}: ${whyNot(listener, cause, code)} (listen.grpc)`
+  return new ListenError(address, code, message, { cause })
+}
+
+function whyNot(listener: GrpcListener, cause: unknown, code: string): string {
+  if (cause instanceof SocketFileError) return cause.message
+  if ('socket' in listener && code === 'EACCES') return 'this user may not make it there'
+  const isTls = 'tls' in listener && typeof listener.tls === 'object'
   const otherwise =
-    code.startsWith('ERR_') && typeof tls === 'object'
+    code.startsWith('ERR_') && isTls
       ? 'its TLS certificate and key are not a matching pair of PEM texts'
       : `the system says ${code}`
-  const message = `cannot listen for gRPC on ${address}: ${SENTENCES[code] ?? otherwise} (listen.grpc)`
-  return new ListenError(address, code, message, { cause })
+  return SENTENCES[code] ?? otherwise
+}
+
+/** Where a listener is, for people: `host:port`, or `unix:` and a path. */
+function addressOf(listener: GrpcListener): string {
+  if ('socket' in listener) return `unix:${listener.socket}`
+  const { host, port } = listener
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

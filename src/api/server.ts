@@ -1,17 +1,21 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Broker } from '../broker/broker.ts'
-import type { Clock, Log } from '../broker/ports.ts'
-import type { Listener } from '../config/config.ts'
+import type { Clock } from '../broker/ports.ts'
+import type { GrpcListener } from '../config/config.ts'
 import { AdminServiceService } from '../gen/tokenbroker/v1/admin.ts'
 import { TokenBrokerServiceService } from '../gen/tokenbroker/v1/token_broker.ts'
 import { createAdminProcedures } from './admin-service.ts'
+import { createCallLimit } from './call-limit.ts'
 import type { Callers } from './callers.ts'
 import { createGate } from './gate.ts'
 import { addService } from './handler.ts'
 import { createHealth } from './health.ts'
 import * as limits from './limits.ts'
-import { type OpenListener, openListener } from './listening.ts'
+import { type ListeningPorts, type OpenListener, openListener } from './listening.ts'
+import { createNewestConnections } from './newest-connections.ts'
+import { createOpenStreams } from './open-streams.ts'
 import { addReflection } from './reflection.ts'
+import type { DenialRecorder } from './refusals.ts'
 import { createTokenProcedures } from './token-service.ts'
 import { createWatchLimit } from './watch-limit.ts'
 
@@ -20,12 +24,14 @@ export interface ApiServer {
   /**
    * Starts to listen on all addresses, or on none: after a failure the server is closed.
    *
-   * @returns the ports, in the order of the listeners
+   * @returns the ports, in the order of the listeners; 0 for a Unix socket
    * @throws ListenError
    */
-  listen(listeners: readonly Listener[]): Promise<number[]>
+  listen(listeners: readonly GrpcListener[]): Promise<number[]>
   /** What health says. It says no until it is told otherwise, and from {@link drain} on. */
   setServing(serving: boolean): void
+  /** Ends the open streams whose callers have lost their right to them: the callers have been replaced. */
+  checkStreams(): void
   /**
    * Stops: health says no, open streams end with `BROKER_UNAVAILABLE`, connections take no new calls, and
    * calls in flight finish. Those that take longer than `DRAIN_MS_MAX` are cut.
@@ -36,21 +42,26 @@ export interface ApiServer {
 }
 
 /** What {@link createApiServer} needs. */
-export interface ApiServerOptions {
+export interface ApiServerOptions extends ListeningPorts {
   readonly broker: Broker
   readonly callers: Callers
-  readonly log: Log
   readonly clock: Clock
+  /** Where refused calls are recorded. */
+  readonly denials: DenialRecorder
 }
 
 const SERVICES = ['tokenbroker.v1.TokenBrokerService', 'tokenbroker.v1.AdminService']
 
 /** Creates the server with all its services; it listens to nobody yet. */
-export function createApiServer({ broker, callers, log, clock }: ApiServerOptions): ApiServer {
-  const gate = createGate({ callers, clock, log })
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { broker, callers, log, clock, denials } = options
+  const openStreams = createOpenStreams(clock)
+  const connections = createNewestConnections(clock)
+  const calls = createCallLimit(clock)
+  const gate = createGate({ callers, calls, connections, openStreams, clock, log, denials })
   const health = createHealth(SERVICES)
   const server = new Server({ ...SERVER_OPTIONS, interceptors: [gate.intercept] })
-  const edge = { gate, watches: createWatchLimit(), log }
+  const edge = { gate, watches: createWatchLimit(), openStreams, log, denials }
   addService(server, TokenBrokerServiceService, createTokenProcedures(broker), edge)
   addService(server, AdminServiceService, createAdminProcedures(broker), edge)
   health.addTo(server)
@@ -70,8 +81,9 @@ export function createApiServer({ broker, callers, log, clock }: ApiServerOption
   return {
     async listen(listeners) {
       try {
+        const ports = { ...options, connections }
         for (const listener of listeners)
-          open.push(await openListener(listener, socket => injector.injectConnection(socket)))
+          open.push(await openListener(listener, socket => injector.injectConnection(socket), ports))
       } catch (error) {
         close()
         throw error
@@ -79,6 +91,7 @@ export function createApiServer({ broker, callers, log, clock }: ApiServerOption
       return open.map(({ port }) => port)
     },
     setServing: health.setServing,
+    checkStreams: openStreams.checkAll,
     async drain() {
       health.setServing(false)
       gate.endStreams()

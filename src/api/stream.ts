@@ -4,7 +4,7 @@ import { isAllowed, isAllowedAnywhere } from '../broker/policy.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
-import { reportFailure } from './status.ts'
+import { reportCall } from './refusals.ts'
 
 /** One authenticated stream. */
 interface StreamCall {
@@ -74,32 +74,44 @@ export function streamHandler(
     const end = new AbortController()
     // grpc-js says so at the end of every stream, also of one that the gate has ended.
     call.on('cancelled', () => end.abort())
-    serve(method, procedure, edge, call, end.signal)
-      .then(
-        () => void call.end(),
-        (error: unknown) => {
-          const peer = call.getPeer()
-          const failure = reportFailure(error, edge.log, { method: method.path, peer })
-          if (!end.signal.aborted) call.emit('error', failure)
-        },
-      )
+    let hasFailed = false
+    const fail = (error: unknown) => {
+      if (hasFailed) return
+      hasFailed = true
+      const caller = edge.gate.callerOf(call.metadata)
+      const failure = reportCall(error, edge, { method: method.path, caller })
+      if (!end.signal.aborted) call.emit('error', failure)
+      end.abort()
+    }
+    serve(method, procedure, edge, call, { signal: end.signal, fail })
+      .then(() => {
+        if (!hasFailed) call.end()
+      }, fail)
       .finally(() => end.abort())
   }
+}
+
+/** How a stream ends. */
+interface End {
+  readonly signal: AbortSignal
+  /** Ends it with an error, also while it waits for its next message. */
+  readonly fail: (error: unknown) => void
 }
 
 async function serve(
   method: AnyMethod,
   procedure: StreamProcedure<unknown, unknown>,
-  { gate, watches }: Edge,
+  { gate, watches, openStreams }: Edge,
   call: Call,
-  signal: AbortSignal,
+  { signal, fail }: End,
 ): Promise<void> {
   const name = nameOf(method)
-  const caller = gate.callerOf(call.metadata)
   const request = decode(method, call.request)
+  const callerNow = () => gate.callerNow(call.metadata)
+  const caller = callerNow()
   if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
   const permits = (connection: ConnectionName) => {
-    const { allow } = gate.callerNow(call.metadata)
+    const { allow } = callerNow()
     if (!isAllowedAnywhere(allow, name)) throw accessDenied(caller, name)
     return isAllowed(allow, name, connection)
   }
@@ -108,12 +120,24 @@ async function serve(
   }
   const { weight, messages } = procedure.open(request, { caller, signal, permits, authorize })
   const leave = watches.enter(caller.name, weight)
+  // For a stream that has nothing to say for a long time.
+  let judged = caller
+  const leaveOpen = openStreams.add(() => {
+    try {
+      const now = callerNow()
+      if (now !== judged && !procedure.allows(now.allow, name, request)) throw accessDenied(now, name)
+      judged = now
+    } catch (error) {
+      fail(error)
+    }
+  })
   try {
     for await (const message of messages) {
       await write(call, method.responseSerialize(message), signal)
       if (signal.aborted) return
     }
   } finally {
+    leaveOpen()
     leave()
   }
 }

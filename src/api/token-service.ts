@@ -11,7 +11,7 @@ import {
   type WatchAccessTokensRequest,
   type WatchAccessTokensResponse,
 } from '../gen/tokenbroker/v1/token_broker.ts'
-import { onConnection, onDisconnection, onEveryConnection } from './authorization.ts'
+import { onConnection, onDisconnection, onEveryConnection, requireAllowedScopes } from './authorization.ts'
 import { accessTokenToProto, disconnectionToProto, statusToProto } from './conversion.ts'
 import { type Procedures, rpc } from './handler.ts'
 import { WATCHED_PER_STREAM_MAX } from './limits.ts'
@@ -32,9 +32,10 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
     getAccessToken: rpc({
       allows: onConnection,
       parse: tokenRequestFromProto,
-      run: async (request, { caller, signal }) => ({
-        token: accessTokenToProto(await broker.getAccessToken({ ...request, caller, signal })),
-      }),
+      run: async (request, { caller, signal }) => {
+        requireAllowedScopes(caller, 'GetAccessToken', request, request.requiredScopes)
+        return { token: accessTokenToProto(await broker.getAccessToken({ ...request, caller, signal })) }
+      },
     }),
     watchAccessTokens: stream({
       allows: onEveryConnection,
@@ -46,13 +47,15 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
     getStatus: rpc({
       allows: onConnection,
       parse: statusRequestFromProto,
-      run: async request => ({ status: statusToProto(await broker.getStatus(request)) }),
+      run: async (request, { caller }) => ({
+        status: statusToProto(await broker.getStatus({ ...request, caller })),
+      }),
     }),
     refresh: rpc({
       allows: onConnection,
       parse: nameFromProto,
-      run: async name => {
-        const { status, refreshed } = await broker.refresh(name)
+      run: async (name, { caller }) => {
+        const { status, refreshed } = await broker.refresh({ ...name, caller })
         return { status: statusToProto(status), refreshed }
       },
     }),
@@ -60,7 +63,7 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
       allows: onDisconnection,
       parse: disconnectRequestFromProto,
       run: async (request, { caller }) =>
-        disconnectionToProto(visibleTo(caller.allow, await broker.disconnect(request))),
+        disconnectionToProto(visibleTo(caller.allow, await broker.disconnect({ ...request, caller }))),
     }),
   }
 }

@@ -28,6 +28,7 @@ const PROVIDER = /^[a-z][a-z0-9-]{0,62}$/
 const VARIABLE_NAME = /^[a-z][a-z0-9_]{0,62}$/
 /** RFC 6749 appendix A.12; a token with a space or a line break in it was pasted wrongly. */
 const TOKEN = /^[\x21-\x7e]+$/
+const EVENT = /^[A-Z][A-Z_]{0,62}$/
 const OPAQUE = /^[A-Za-z0-9_-]+$/
 /** RFC 6749 section 3.3: `scope-token`. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
@@ -124,6 +125,18 @@ export function tokenFault(token: string): Fault {
   return token.length <= TOKEN_CHARS_MAX && TOKEN.test(token)
     ? undefined
     : `must be 1 to ${TOKEN_CHARS_MAX} visible ASCII characters, without spaces and line breaks`
+}
+
+/** A time; absence is fine. One that no calendar has becomes no date at all. */
+export function timeFault(time: Date | undefined): Fault {
+  return time === undefined || Number.isSafeInteger(time.getTime())
+    ? undefined
+    : 'must be a time of our calendar'
+}
+
+/** The name of an event of the audit; newer brokers know more of them. */
+export function auditEventFault(event: string): Fault {
+  return EVENT.test(event) ? undefined : 'must be the name of an event, such as TOKEN_RELEASED'
 }
 
 /** A page size; 0 and too much are fine. */

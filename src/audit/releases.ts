@@ -1,14 +1,31 @@
-import { type Audit, AuditError, type TokenRelease } from './audit.ts'
+import type { Audit, AuditEntry, TokenRelease } from './audit.ts'
+import { entryOf } from './entry.ts'
+import { createGroupWriter } from './group-writer.ts'
 
 /** Repeats are written at least this often while there are any. */
 const SUMMARY_INTERVAL_MS = 60_000
 /** How many (caller, version) pairs are remembered as recorded; forgetting one costs one more write. */
 const REMEMBERED_MAX = 100_000
 
-type CountedRelease = TokenRelease & { readonly at: number; readonly count: number }
+/** A release as the store takes it. */
+export interface CountedRelease extends Omit<TokenRelease, 'origin' | 'keyId'> {
+  readonly at: number
+  readonly count: number
+  /** What is recorded if this caller has not had this version yet. */
+  readonly entry: AuditEntry
+}
 
-/** What the audit needs from outside. */
-export interface AuditPorts {
+/** Hand-outs after the first one. */
+interface Repeats {
+  /** The first of them. */
+  readonly release: TokenRelease
+  /** When the last one was. */
+  at: number
+  count: number
+}
+
+/** What recording releases needs. */
+export interface ReleasePorts {
   /** Writes a batch durably, or rejects having written nothing. */
   readonly write: (releases: readonly CountedRelease[]) => Promise<void>
   readonly now: () => number
@@ -19,27 +36,29 @@ export interface AuditPorts {
  * Creates the audit of releases. First releases that arrive together share one commit; repeats wait for the
  * next summary, and a process that dies loses at most the counts of one interval, never a first release.
  */
-export function createAudit({ write, now, schedule }: AuditPorts): Audit {
+export function createReleases({
+  write,
+  now,
+  schedule,
+}: ReleasePorts): Pick<Audit, 'recordRelease' | 'flush'> {
   const recorded = new Set<string>()
-  const repeats = new Map<string, CountedRelease>()
-  let batch: CountedRelease[] = []
-  let commit: Promise<void> | undefined
+  let repeats = new Map<string, Repeats>()
+  const recordFirst = createGroupWriter({ write, schedule })
   let summaryPlanned = false
 
-  function recordFirst(release: CountedRelease): Promise<void> {
-    batch.push(release)
-    commit ??= Promise.resolve().then(() => {
-      const releases = batch
-      batch = []
-      commit = undefined
-      return write(releases)
-    })
-    return commit
+  function countRepeat(key: string, release: TokenRelease): void {
+    const known = repeats.get(key)
+    if (known === undefined) {
+      // Where it came from would keep the whole call in memory until the summary is written.
+      repeats.set(key, { release: { ...release, origin: undefined }, at: now(), count: 1 })
+    } else {
+      known.at = now()
+      known.count++
+    }
+    planSummary()
   }
 
-  function countRepeat(key: string, release: CountedRelease): void {
-    const counted = repeats.get(key)?.count ?? 0
-    repeats.set(key, { ...release, count: counted + 1 })
+  function planSummary(): void {
     if (summaryPlanned) return
     summaryPlanned = true
     schedule(SUMMARY_INTERVAL_MS, () => void flush().catch(() => {}))
@@ -47,33 +66,42 @@ export function createAudit({ write, now, schedule }: AuditPorts): Audit {
 
   async function flush(): Promise<void> {
     summaryPlanned = false
-    const summary = [...repeats]
-    repeats.clear()
-    if (summary.length === 0) return
+    const summary = repeats
+    repeats = new Map()
+    if (summary.size === 0) return
     try {
-      await write(summary.map(([, release]) => release))
+      await write([...summary.values()].map(({ release, at, count }) => counted(release, at, count)))
     } catch (error) {
-      // Keep the counts for the next summary.
-      for (const [key, release] of summary) {
-        repeats.set(key, { ...release, count: release.count + (repeats.get(key)?.count ?? 0) })
-      }
+      keep(summary)
       throw error
     }
+  }
+
+  /** The counts of a summary that could not be written belong to the next one. */
+  function keep(summary: ReadonlyMap<string, Repeats>): void {
+    for (const [key, earlier] of summary) {
+      const later = repeats.get(key)
+      if (later === undefined) repeats.set(key, earlier)
+      else later.count += earlier.count
+    }
+    planSummary()
   }
 
   return {
     flush,
     async recordRelease(release) {
       const key = `${release.connectionId}\n${release.version}\n${release.caller}`
-      const counted = { ...release, at: now(), count: 1 }
-      if (recorded.has(key)) return countRepeat(key, counted)
-      try {
-        await recordFirst(counted)
-      } catch (cause) {
-        throw new AuditError({ cause })
-      }
+      if (recorded.has(key)) return countRepeat(key, release)
+      await recordFirst(counted(release, now(), 1))
       if (recorded.size >= REMEMBERED_MAX) recorded.clear()
       recorded.add(key)
     },
   }
+}
+
+function counted(release: TokenRelease, at: number, count: number): CountedRelease {
+  const { caller: name, authentication, origin, keyId, ...rest } = release
+  const caller = { name, authentication, origin }
+  const entry = entryOf({ event: 'TOKEN_RELEASED', caller, keyId, ...rest }, at)
+  return { caller: name, authentication, ...rest, at, count, entry }
 }

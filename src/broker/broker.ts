@@ -1,34 +1,52 @@
+import type { CallOrigin } from '../audit/audit.ts'
 import type { Secret } from '../secret.ts'
+import type { RestoreReport } from '../store/restores.ts'
 import type { Expiry, StoredState } from '../store/rows.ts'
-import type { ConsentError, ConsentFlow } from './consent-flow.ts'
+import type { AuditReader } from './audit-reader.ts'
+import type { Consent, ConsentConfirmation, ConsentLink, ConsentLinkRequest } from './consent.ts'
+import type { ConsentFlow } from './consent-flow.ts'
 import type { BrokerError } from './errors.ts'
 import type { GovernorSnapshot } from './governor.ts'
+import type { Keys } from './keys.ts'
+import type { RebindRequest, RebindResult } from './rebind.ts'
 
 /**
  * What the broker does, as its edges (gRPC and browser) see it. Requests are already authorized;
  * names are well-formed. Every method throws `BrokerError` and nothing else on purpose.
  * Times are milliseconds since the epoch, lengths milliseconds; an absent time means none or unknown.
  */
-export interface Broker {
+export interface Broker extends AuditReader {
   getAccessToken(request: TokenRequest): Promise<AccessToken>
   /** Yields until `signal` aborts. */
   watchAccessTokens(request: TokenWatch): AsyncIterable<TokenState>
-  getStatus(request: ConnectionName & { readonly verify: boolean }): Promise<ConnectionStatus>
+  /** With `verify` the provider is asked, at most once in some seconds for all callers. Throws `RATE_LIMITED`. */
+  getStatus(request: ConnectionName & Recorded & { readonly verify: boolean }): Promise<ConnectionStatus>
   refresh(
-    request: ConnectionName,
+    request: ConnectionName & Recorded,
   ): Promise<{ readonly status: ConnectionStatus; readonly refreshed: boolean }>
-  disconnect(request: ConnectionName & { readonly shared: 'KEEP' | 'REVOKE' }): Promise<Disconnection>
+  disconnect(request: DisconnectionRequest): Promise<Disconnection>
 
   createConsentLink(request: ConsentLinkRequest): Promise<ConsentLink>
   getConsent(consentId: string): Promise<Consent>
+  /** Answers the outcome, whatever it is. */
+  completeConsent(request: ConsentConfirmation): Promise<Consent>
   importConnection(request: ImportRequest): Promise<Import>
   listConnections(request: ConnectionListRequest): Promise<ConnectionList>
   /** Yields until `signal` aborts. Throws `BROKER_UNAVAILABLE` if the store is away or the reader too slow. */
   watchConnections(request: ConnectionWatch): AsyncIterable<ConnectionStatus>
-  /** Ordered by id. */
-  listProviders(): Promise<ProviderSummary[]>
+  /** Ordered by id. Counts the connections that are visible; absent = all. */
+  listProviders(visible?: (name: ConnectionName) => boolean): Promise<ProviderSummary[]>
+  /** Binds stored tokens to the endpoint and client that are configured now. */
+  rebindConnections(request: RebindRequest): Promise<RebindResult>
+  /** What became of the last accepted restore; absent = none was ever accepted. */
+  restoreReport(): Promise<RestoreReport | undefined>
   /** Whether such a provider is configured. */
   hasProvider(provider: string): boolean
+  /** The scopes of a grant for which none are named; none where no such provider is configured. */
+  configuredScopes(provider: string): readonly string[]
+
+  /** The keys of the store; absent where nobody takes care of them. */
+  readonly keys?: Keys
 
   /** The browser's side of consent. */
   readonly consent: ConsentFlow
@@ -54,8 +72,15 @@ export interface ConnectionName {
 /** Who asks, for the audit. */
 export interface CallerIdentity {
   readonly name: string
-  /** How the caller proved its name: `operator_token`, `static_token`. */
+  /** How the caller proved its name: `operator_token`, `static_token`, `mtls`, `jwt`. */
   readonly authentication: string
+  /** Where its call came from; absent = unknown. */
+  readonly origin?: CallOrigin
+}
+
+/** Whoever asks may be recorded. */
+interface Recorded {
+  readonly caller?: CallerIdentity
 }
 
 export interface TokenRequest extends ConnectionName {
@@ -146,41 +171,18 @@ export interface ConnectionStatus extends ConnectionName {
 export type VerificationResult = 'VERIFIED' | 'REJECTED' | 'UNSUPPORTED' | 'UNAVAILABLE'
 export type Revocation = 'REVOKED' | 'UNSUPPORTED' | 'PENDING' | 'NOTHING_TO_REVOKE' | 'SKIPPED_SHARED'
 
+export interface DisconnectionRequest extends ConnectionName, Recorded {
+  readonly shared: 'KEEP' | 'REVOKE'
+}
+
 export interface Disconnection {
   readonly revocation: Revocation
   readonly sharedConnections: readonly ConnectionName[]
   readonly staticTokenRemains: boolean
 }
 
-export interface ConsentLinkRequest extends ConnectionName {
-  readonly caller: CallerIdentity
-  /** Empty = the provider's configured scopes. */
-  readonly scopes: readonly string[]
-  readonly variables: Readonly<Record<string, string>>
-  readonly subject: string
-  readonly returnId: string
-  readonly allowAccountChange: boolean
-}
-
-export interface ConsentLink {
-  /** Single use; whoever has it can start this consent. */
-  readonly url: Secret
-  readonly consentId: string
-  readonly expiresAt: number
-}
-
-export interface Consent extends ConnectionName {
-  readonly consentId: string
-  readonly state: 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'
-  readonly error?: ConsentError
-  /** Set once COMPLETED. */
-  readonly status?: ConnectionStatus
-  readonly createdAt: number
-  readonly expiresAt: number
-}
-
 /** A grant that another system obtained. */
-export interface ImportRequest extends ConnectionName {
+export interface ImportRequest extends ConnectionName, Recorded {
   readonly credential: {
     /** A `migration_token` is turned into a grant by the provider first. */
     readonly kind: 'access_token' | 'migration_token'

@@ -1,14 +1,18 @@
+import type { Audit } from '../audit/audit.ts'
 import type { Keyring } from '../store/keyring.ts'
+import type { NewGrant } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { ConnectionName, TokenRequest } from './broker.ts'
 import type { Connection } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
+import { endpointOriginsOf } from './endpoint-origins.ts'
 import { BrokerError } from './errors.ts'
 import type { Clock, Random } from './ports.ts'
 import { type ProviderHandle, tokenOriginOf } from './providers.ts'
 import { refreshError } from './refresh-error.ts'
 import { nextRefresh } from './schedule.ts'
 import { sealAnswer } from './seal-answer.ts'
+import { grantStored } from './state-audit.ts'
 import { judgeFirst } from './verdict.ts'
 import { waitFor } from './wait.ts'
 
@@ -27,6 +31,7 @@ interface Ports {
   readonly store: Store
   readonly keyring: Keyring
   readonly connections: Connections
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
 }
@@ -89,25 +94,25 @@ async function obtain(ports: Ports, handle: ProviderHandle): Promise<Connection>
     tokenOrigin: tokenOriginOf(found.value, provider.variables),
   }
   const now = clock.now()
-  const stored = await guard(
-    store.saveGrant({
-      ...name,
-      ...place,
-      ...sealAnswer(place, answer, client.secretInUse(), keyring, random),
-      expected: null,
-      clientFingerprint: handle.clientFingerprint,
-      requestedScopes: provider.scopes,
-      variables: provider.variables,
-      connectTime: now,
-      nextRefreshAt: nextRefresh(
-        found.value.refresh,
-        { obtainedAt: answer.sentAt, expiresAt: answer.expiresAt, lastUsedAt: now, hasRefreshToken: false },
-        now,
-        random.fraction(),
-      ),
-      cancelRevocations: false,
-    }),
-  )
+  const grant: NewGrant = {
+    ...name,
+    ...place,
+    ...sealAnswer(place, answer, client.secretInUse(), keyring, random),
+    endpointOrigins: endpointOriginsOf(handle, found.value, { ...answer, variables: provider.variables }),
+    expected: null,
+    clientFingerprint: handle.clientFingerprint,
+    requestedScopes: provider.scopes,
+    variables: provider.variables,
+    connectTime: now,
+    nextRefreshAt: nextRefresh(
+      found.value.refresh,
+      { obtainedAt: answer.sentAt, expiresAt: answer.expiresAt, lastUsedAt: now, hasRefreshToken: false },
+      now,
+      random.fraction(),
+    ),
+    cancelRevocations: false,
+  }
+  const stored = await guard(store.saveGrant(grant, grantStored(ports.audit, grant, 'CLIENT_CREDENTIALS')))
   if (stored !== undefined) return connections.put(stored, sent)
   const existing = await connections.load(name)
   if (existing !== null) return existing

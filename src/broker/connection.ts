@@ -1,6 +1,7 @@
 import type { Secret } from '../secret.ts'
 import { type Keyring, type SealContext, UnreadableError } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
+import { kidOf } from '../store/sealed-values.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Clock } from './ports.ts'
 
@@ -24,6 +25,8 @@ export interface OpenTokens {
   readonly refreshToken?: Secret
   /** Names the access token in the audit. */
   readonly fingerprint: string
+  /** The key that seals it; absent for a static token. */
+  readonly keyId?: string
 }
 
 /** What a connection's tokens are sealed for. */
@@ -51,7 +54,11 @@ export function openConnection(
     const refreshToken =
       row.sealedRefreshToken && keyring.open(row.sealedRefreshToken, sealContext(row, 'refresh_token'))
     const fingerprint = keyring.fingerprint(accessToken)
-    return { row, tokens: { accessToken, refreshToken, fingerprint }, sentMonotonic }
+    return {
+      row,
+      tokens: { accessToken, refreshToken, fingerprint, keyId: kidOf(row.sealedAccessToken) },
+      sentMonotonic,
+    }
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error
     return { row, unreadable: error, sentMonotonic }

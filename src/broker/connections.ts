@@ -46,12 +46,15 @@ interface Ports {
   readonly keyring: Keyring
   readonly changes: Changes
   readonly usage: Pick<Usage, 'lastUsedOf'>
-  readonly wallClock: Pick<WallClock, 'isBehind'>
+  readonly wallClock: Pick<WallClock, 'isBehind' | 'isAhead'>
   readonly clock: Clock
+  /** Reads the keys anew; resolves to whether one came that was not known. Default: none ever does. */
+  readonly reloadKeys?: () => Promise<boolean>
 }
 
 /** Creates the connections of one store. */
-export function createConnections({ store, keyring, changes, usage, wallClock, clock }: Ports): Connections {
+export function createConnections(ports: Ports): Connections {
+  const { store, keyring, changes, usage, wallClock, clock } = ports
   const memory = new Map<string, Connection | null>()
   /** The ids of those that are gone, as long as that is in memory. */
   const gone = new Map<string, string>()
@@ -75,7 +78,8 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
 
   const peek = (name: ConnectionName) => memory.get(keyOf(name))
   /** A wall clock that was set back tells no age: what could have expired has. */
-  const ageUnknown = () => (wallClock.isBehind() ? Number.NEGATIVE_INFINITY : undefined)
+  const ageUnknown = ({ obtainedAt }: ConnectionRow) =>
+    wallClock.isBehind() || wallClock.isAhead(obtainedAt) ? Number.NEGATIVE_INFINITY : undefined
 
   function change(next: (row: ConnectionRow) => ConnectionRow | undefined): void {
     for (const [key, known] of memory) {
@@ -88,12 +92,15 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
     const known = peek(row)
     // A read that was overtaken by a write must not bring the older row back.
     if (known && known.row.id === row.id && known.row.counter > row.counter) return known
-    const anchor = sentMonotonic ?? (known && sameToken(known, row) ? known.sentMonotonic : ageUnknown())
+    const anchor = sentMonotonic ?? (known && sameToken(known, row) ? known.sentMonotonic : ageUnknown(row))
     // Uses are written late: memory knows of newer ones than the store.
     const lastUsedAt = Math.max(usage.lastUsedOf(row.id) ?? 0, row.lastUsedAt ?? 0) || undefined
     const connection = openConnection({ ...row, lastUsedAt }, keyring, clock, anchor)
     return gone.get(keyOf(row)) === row.id ? connection : remember(row, connection)
   }
+
+  /** Another process may have made the key since this one read them. */
+  const reload = async () => ports.reloadKeys?.() ?? false
 
   return {
     peek,
@@ -103,6 +110,9 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
       return connection
     },
     drop(row) {
+      const known = peek(row)
+      // What ended may have been followed by another connection of the same name.
+      if (known && known.row.id !== row.id) return
       remember(row, null)
       gone.set(keyOf(row), row.id)
       changes.publish(row)
@@ -124,8 +134,11 @@ export function createConnections({ store, keyring, changes, usage, wallClock, c
       if (meanwhile !== undefined) return meanwhile
       // What was read may be what has just been forgotten: good enough to answer once, not to be kept.
       if (forgotten !== before)
-        return row === undefined ? null : openConnection(row, keyring, clock, ageUnknown())
-      return row === undefined ? remember(name, null) : take(row)
+        return row === undefined ? null : openConnection(row, keyring, clock, ageUnknown(row))
+      if (row === undefined) return remember(name, null)
+      const connection = take(row)
+      const isKeyUnknown = connection.unreadable?.reason === 'unknown_key'
+      return isKeyUnknown && (await guard(reload())) ? take(row) : connection
     },
   }
 }

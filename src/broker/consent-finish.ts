@@ -1,24 +1,28 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type CallbackOutcome, only, readCallback } from '../oauth/callback.ts'
-import type { Definition } from '../providers/definition.ts'
 import type { Secret } from '../secret.ts'
-import type { ConsentRow } from '../store/rows.ts'
+import type { ConsentRow } from '../store/consent-rows.ts'
 import type { ConsentCallback, ConsentError, ConsentResult } from './consent-flow.ts'
-import { connectGrant } from './consent-grant.ts'
+import { holdCode } from './consent-hold.ts'
 import { hashOf } from './consent-link.ts'
+import { connectConsent, endConsent, failedResult, noteExpiry } from './consent-outcome.ts'
 import type { ConsentPorts } from './consent-ports.ts'
-import type { ProviderHandle } from './providers.ts'
+import { returnTo } from './consent-return.ts'
 import { statusOf } from './status.ts'
 
 /** Takes the browser back from the provider: every check that needs no request comes before the first one. */
 export async function finishConsent(ports: ConsentPorts, callback: ConsentCallback): Promise<ConsentResult> {
   const handle = ports.providers.all().find(({ provider }) => provider.redirectPath === callback.path)
   const state = only(callback.parameters, 'state')
-  if (handle === undefined || state === undefined) return { kind: 'unknown' }
+  if (handle === undefined || state === undefined) return refuseUnknown(ports, callback, 'NO_STATE')
   const consent = await ports.store.takeConsentByState(hashOf(state))
-  if (consent === undefined) return { kind: 'unknown' }
+  if (consent === undefined) return refuseUnknown(ports, callback, 'UNKNOWN_STATE')
 
-  const end = (error: ConsentError) => endConsent(ports, consent, error)
+  const finisher = { peer: callback.peer }
+  const end = async (error: ConsentError): Promise<ConsentResult> => {
+    await endConsent(ports, consent, error, finisher)
+    return failedResult(consent, error)
+  }
   if (consent.provider !== handle.provider.id) {
     return end({ reason: 'BAD_CALLBACK', message: 'the answer came to another provider', providerCode: '' })
   }
@@ -28,46 +32,36 @@ export async function finishConsent(ports: ConsentPorts, callback: ConsentCallba
   }
   if (ports.clock.now() >= consent.expiresAt) {
     await ports.store.finishConsent(consent.id, { state: 'EXPIRED', finishedAt: ports.clock.now() })
+    noteExpiry(ports, consent)
     return { kind: 'expired' }
   }
   const found = await handle.client.definition()
   if (!found.ok) return end({ reason: 'PROVIDER_ERROR', message: found.failure.message, providerCode: '' })
   const outcome = readCallback(found.value, handle.provider, callback.parameters)
-  return outcome.kind === 'code'
-    ? completeConsent(ports, handle, found.value, consent, outcome)
-    : end(callbackError(outcome))
+  if (outcome.kind !== 'code') {
+    const error = callbackError(outcome)
+    const failed = await end(error)
+    // The provider's own words are the asking service's to tell; what looks like an attack ends here.
+    const way = outcome.kind === 'error' ? returnTo(ports, consent, { error: error.reason }) : undefined
+    return way ?? failed
+  }
+  if (consent.returnId !== '') return holdCode(ports, consent, outcome, finisher)
+  const granted = await connectConsent(ports, handle, found.value, consent, outcome, finisher)
+  return 'reason' in granted
+    ? failedResult(consent, granted)
+    : { kind: 'connected', status: statusOf(handle, consent, granted, ports.clock) }
 }
 
-async function completeConsent(
-  ports: ConsentPorts,
-  handle: ProviderHandle,
-  definition: Definition,
-  consent: ConsentRow,
-  callback: CallbackOutcome & { readonly kind: 'code' },
-): Promise<ConsentResult> {
-  const granted = await connectGrant(ports, handle, definition, consent, callback)
-  if ('reason' in granted) return endConsent(ports, consent, granted)
-  await ports.store.finishConsent(consent.id, { state: 'COMPLETED', finishedAt: ports.clock.now() })
-  const { provider, account } = consent
-  ports.log.info('Connected', { provider, account, createdBy: consent.createdBy })
-  return { kind: 'connected', status: statusOf(handle, consent, granted, ports.clock) }
-}
-
-async function endConsent(
-  ports: ConsentPorts,
-  consent: ConsentRow,
-  error: ConsentError,
-): Promise<ConsentResult> {
-  const { provider, account } = consent
-  await ports.store.finishConsent(consent.id, {
-    state: error.reason === 'DENIED' ? 'DENIED' : 'FAILED',
-    finishedAt: ports.clock.now(),
-    errorReason: error.reason,
-    errorMessage: error.message,
-    errorProviderCode: error.providerCode,
-  })
-  ports.log.warn('Consent did not complete', { provider, account, reason: error.reason })
-  return { kind: 'failed', provider, account, error }
+/** Replayed, forged, too old, or no answer of ours at all: nothing is known that could end. */
+function refuseUnknown(
+  { audit, log }: ConsentPorts,
+  { path, peer }: ConsentCallback,
+  reason: 'NO_STATE' | 'UNKNOWN_STATE',
+): ConsentResult {
+  audit.recordDenial({ reason, method: 'callback', origin: { requestId: '', peer: peer ?? '' } })
+  // Anybody can send these: the audit counts them, the log must not grow with them.
+  log.debug('A callback was refused', { path, reason })
+  return { kind: 'unknown' }
 }
 
 function sameBrowser({ cookieHash }: ConsentRow, cookie: Secret | undefined): boolean {

@@ -27,6 +27,8 @@ export type ConsentView =
       readonly scopes: readonly string[]
       readonly createdBy: string
       readonly expiresAt: number
+      /** Host of the service to which the browser goes in the end, which has to confirm its user; absent = none. */
+      readonly returnHost?: string
       /** The account that is connected now and will be replaced; absent if none. */
       readonly replaces?: { readonly providerAccountId: string; readonly providerAccountName: string }
     }
@@ -47,9 +49,13 @@ export interface ConsentCallback {
   readonly parameters: readonly (readonly [name: string, value: Secret])[]
   /** The binding cookie's value, if the browser sent one. */
   readonly cookie?: Secret
+  /** Where the browser is, for the audit; absent = unknown. */
+  readonly peer?: string
 }
 
 export type ConsentResult =
+  /** The browser goes on to the asking service: with a receipt if a code is held, else with the reason. */
+  | { readonly kind: 'returned'; readonly url: Secret; readonly host: string }
   | { readonly kind: 'connected'; readonly status: ConnectionStatus }
   | {
       readonly kind: 'failed'
@@ -80,3 +86,5 @@ export type ConsentFailure =
   | 'BAD_CALLBACK'
   | 'NOT_STORED'
   | 'SUPERSEDED'
+  /** The asking service did not confirm its user: another caller, user or receipt. */
+  | 'NOT_CONFIRMED'

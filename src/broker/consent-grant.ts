@@ -1,15 +1,18 @@
 import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Definition } from '../providers/definition.ts'
 import type { Secret } from '../secret.ts'
-import type { ConnectionFacts, ConsentRow } from '../store/rows.ts'
+import type { ConsentRow } from '../store/consent-rows.ts'
+import type { ConnectionFacts } from '../store/rows.ts'
 import type { Connection } from './connection.ts'
 import type { ConsentError } from './consent-flow.ts'
 import type { ConsentPorts } from './consent-ports.ts'
 import { verifierContext } from './consent-start.ts'
+import { endpointOriginsOf } from './endpoint-origins.ts'
 import { canVerify, verifiedFacts, withFacts } from './grant-facts.ts'
 import { firstRefresh, newGrant } from './new-grant.ts'
 import { type ProviderHandle, tokenOriginOf } from './providers.ts'
 import { sendRevocation } from './revocation-request.ts'
+import { grantStored } from './state-audit.ts'
 
 /** Exchanges the code and stores the grant; on any refusal the former grant stays as it was. */
 export async function connectGrant(
@@ -77,7 +80,8 @@ async function abandon(
   const tokenOrigin = tokenOriginOf(definition, { ...handle.provider.variables, ...variables })
   const { clientFingerprint } = handle
   const place = { id: consent.id, grantEpoch: 0, provider, account, tokenOrigin, clientFingerprint }
-  const grant = { ...place, providerAccountId, variables, attributes }
+  const endpointOrigins = endpointOriginsOf(handle, definition, { ...answer, variables })
+  const grant = { ...place, endpointOrigins, providerAccountId, variables, attributes }
   try {
     await revocations.abandon(grant, answer)
   } catch (error) {
@@ -136,7 +140,7 @@ async function store(
   const requestedScopes = consent.scopes
   const grant = newGrant(ports, handle, definition, { ...consent, requestedScopes }, existing, answer)
   try {
-    const stored = await ports.store.saveGrant(grant)
+    const stored = await ports.store.saveGrant(grant, grantStored(ports.audit, grant, 'CONSENT'))
     return stored ?? superseded
   } catch (error) {
     ports.log.error('Could not store a new grant', { provider: consent.provider, error })

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { Secret } from '../secret.ts'
-import type { ConsentRow } from '../store/rows.ts'
-import type { Consent, ConsentLink, ConsentLinkRequest } from './broker.ts'
+import type { ConsentRow } from '../store/consent-rows.ts'
 import { guard } from './connections.ts'
+import type { Consent, ConsentLink, ConsentLinkRequest } from './consent.ts'
+import { consentFacts } from './consent-audit.ts'
 import type { ConsentFailure } from './consent-flow.ts'
 import type { ConsentPorts } from './consent-ports.ts'
-import { BrokerError } from './errors.ts'
+import { BrokerError, type FieldViolation, invalidRequest } from './errors.ts'
 import { checkVariables, requireGrants } from './grant-request.ts'
 import { statusOf } from './status.ts'
 
@@ -29,7 +30,7 @@ export async function createConsentLink(
   const handle = ports.providers.get(request.provider)
   requireGrants(handle, { act: 'consent', noun: 'consent' })
   checkVariables(handle, request.variables)
-  if (request.returnId !== '') throw new BrokerError('NOT_IMPLEMENTED', 'return_id is not supported yet')
+  checkReturn(ports, request)
   const now = ports.clock.now()
   const link = new Secret(ports.random.token(CONSENT_TOKEN_BYTES))
   const consent: ConsentRow = {
@@ -48,7 +49,12 @@ export async function createConsentLink(
     state: 'PENDING',
   }
   await guard(ports.store.pruneConsents(now - OUTCOME_KEPT_MS))
-  await guard(ports.store.createConsent(consent))
+  const entry = ports.audit.entry({
+    ...consentFacts(consent),
+    event: 'CONSENT_LINK_CREATED',
+    caller: request.caller,
+  })
+  await guard(ports.store.createConsent(consent, entry))
   return {
     url: new Secret(`${ports.publicUrl}/connect/${link.expose()}`),
     consentId: consent.id,
@@ -56,14 +62,42 @@ export async function createConsentLink(
   }
 }
 
+/**
+ * Two steps need a place to go and a user to compare; a user to compare needs two steps, or nobody would compare.
+ *
+ * @throws BrokerError `INVALID_REQUEST`
+ */
+function checkReturn({ returnUrls }: ConsentPorts, { returnId, subject }: ConsentLinkRequest): void {
+  const violations: FieldViolation[] = []
+  if (returnId !== '' && !returnUrls.has(returnId)) {
+    const description = 'is no id of return_urls in the configuration of the broker'
+    violations.push({ field: 'return_id', description })
+  }
+  if (returnId !== '' && subject === '') {
+    const description = 'must name the user who is logged in where return_id leads'
+    violations.push({ field: 'subject', description })
+  }
+  if (returnId === '' && subject !== '') {
+    const description = 'needs a return_id; without one nobody compares who comes back'
+    violations.push({ field: 'subject', description })
+  }
+  if (violations.length > 0) throw invalidRequest(violations)
+}
+
+/** There is no such consent, or none that concerns whoever asks. */
+export function consentNotFound(): BrokerError {
+  return new BrokerError('CONSENT_NOT_FOUND', 'no such consent; outcomes are kept for 24 hours')
+}
+
 /** How a consent went so far. */
 export async function getConsent(ports: ConsentPorts, consentId: string): Promise<Consent> {
   const row = await guard(ports.store.findConsent(consentId))
   if (row === undefined) {
-    throw new BrokerError('CONSENT_NOT_FOUND', 'no such consent; outcomes are kept for 24 hours')
+    throw consentNotFound()
   }
   const handle = ports.providers.has(row.provider) ? ports.providers.get(row.provider) : undefined
-  const expired = row.state === 'PENDING' && ports.clock.now() >= row.expiresAt
+  const isOpen = row.state === 'PENDING' || row.state === 'HELD'
+  const expired = isOpen && ports.clock.now() >= row.expiresAt
   const status =
     row.state === 'COMPLETED'
       ? statusOf(handle, row, await ports.connections.load(row), ports.clock)

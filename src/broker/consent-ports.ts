@@ -1,6 +1,8 @@
+import type { Audit } from '../audit/audit.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Store } from '../store/store.ts'
 import type { Connections } from './connections.ts'
+import type { ConsentExpiry } from './consent-expiry.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import type { Providers } from './providers.ts'
 import type { Revocations } from './revocation.ts'
@@ -14,6 +16,11 @@ export interface ConsentPorts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly audit: Audit
+  /** Destroys held codes in time. */
+  readonly expiry: Pick<ConsentExpiry, 'plan'>
+  /** Where browsers go after a two-step consent, by `return_id`. */
+  readonly returnUrls: ReadonlyMap<string, string>
   /** Where browsers reach the consent listener, without a trailing slash. */
   readonly publicUrl: string
   /** Where the tokens of a consent go that was refused after the exchange. */

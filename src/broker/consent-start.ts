@@ -1,7 +1,7 @@
 import { authorizationUrl } from '../oauth/authorization.ts'
 import { Secret } from '../secret.ts'
+import type { ConsentRow } from '../store/consent-rows.ts'
 import type { SealContext } from '../store/keyring.ts'
-import type { ConsentRow } from '../store/rows.ts'
 import type { ConsentDeparture, ConsentView } from './consent-flow.ts'
 import { CONSENT_LIFE_MS, CONSENT_TOKEN_BYTES, hashOf } from './consent-link.ts'
 import type { ConsentPorts } from './consent-ports.ts'
@@ -31,6 +31,7 @@ export async function viewConsent(ports: ConsentPorts, link: Secret): Promise<Co
     scopes: consent.scopes,
     createdBy: consent.createdBy,
     expiresAt: consent.expiresAt,
+    returnHost: hostOf(ports.returnUrls.get(consent.returnId) ?? '') || undefined,
     replaces: existing
       ? {
           providerAccountId: existing.row.providerAccountId,

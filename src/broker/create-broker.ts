@@ -1,12 +1,18 @@
 import type { Audit } from '../audit/audit.ts'
 import type { OAuthClient } from '../oauth/client.ts'
+import type { KeyAdmin } from '../store/key-admin.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Spool } from '../store/spool.ts'
 import type { Store } from '../store/store.ts'
+import { createAskedVerifications } from './asked-verifications.ts'
+import { findReleases, listAuditRecords } from './audit-lists.ts'
 import type { Broker } from './broker.ts'
+import { createForcedLimit, createVerifiedLimit } from './caller-limit.ts'
 import { createChanges } from './changes.ts'
 import { createClientCredentials } from './client-credentials.ts'
 import { createConnections, guard } from './connections.ts'
+import { completeConsent } from './consent-confirm.ts'
+import { createConsentExpiry } from './consent-expiry.ts'
 import { finishConsent } from './consent-finish.ts'
 import { createConsentLink, getConsent } from './consent-link.ts'
 import { startConsent, viewConsent } from './consent-start.ts'
@@ -14,19 +20,21 @@ import { createWatches } from './create-watches.ts'
 import { disconnect } from './disconnect.ts'
 import { createForcedRefresh } from './forced-refresh.ts'
 import { importConnection } from './import.ts'
+import { createKeys } from './keys.ts'
 import { createLeases } from './lease.ts'
 import { listConnections, listProviders } from './lists.ts'
 import { createPendingCommits } from './pending-commits.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import { createProviders } from './providers.ts'
+import { rebindConnections } from './rebind.ts'
 import { createRefresher } from './refresh.ts'
 import { createRejectionLimit } from './rejection-limit.ts'
 import { createRenewer } from './renewal.ts'
+import { createRestoreWatch } from './restore-report.ts'
 import { createRevocations } from './revocation.ts'
 import { statusOf, withLastUse } from './status.ts'
 import { getAccessToken } from './tokens.ts'
 import { createUsage } from './usage.ts'
-import { verifyToken } from './verification.ts'
 import { createWallClock } from './wall-clock.ts'
 
 /** Everything that the broker takes from outside. */
@@ -34,6 +42,8 @@ export interface BrokerPorts {
   readonly clients: readonly OAuthClient[]
   readonly store: Store
   readonly keyring: Keyring
+  /** Changes the keys; absent = nobody does, as in a simulation. */
+  readonly keys?: KeyAdmin
   /** Where renewed tokens wait while the store cannot take them. */
   readonly spool: Spool
   readonly audit: Audit
@@ -42,6 +52,8 @@ export interface BrokerPorts {
   readonly log: Log
   /** Where browsers reach the consent listener, without a trailing slash. */
   readonly publicUrl: string
+  /** Where browsers go after a two-step consent, by `return_id`. Default: none. */
+  readonly returnUrls?: ReadonlyMap<string, string>
   /** Who this process is among those that share the store; absent = it is the only one. */
   readonly replica?: string
 }
@@ -53,16 +65,25 @@ export function createBroker(outside: BrokerPorts): Broker {
   const changes = createChanges()
   const usage = createUsage(store, clock, log)
   const wallClock = createWallClock(store, clock, log)
-  const connections = createConnections({ store, keyring, changes, usage, wallClock, clock })
+  const connections = createConnections({
+    ...{ store, keyring, changes, usage, wallClock, clock },
+    reloadKeys: outside.keys?.reload,
+  })
   store.onForeignChange(connections.forget)
   const leases = createLeases(outside, outside.replica)
   const base = { ...outside, providers, connections, usage, changes, wallClock, leases }
   const revocations = createRevocations(base)
   const pending = createPendingCommits({ ...base, revocations })
   const refresher = createRefresher({ ...base, pending })
-  const inner = { ...base, revocations, pending, refresher }
+  const expiry = createConsentExpiry(outside)
+  const returnUrls = outside.returnUrls ?? new Map<string, string>()
+  const forced = createForcedLimit(clock)
+  const inner = { ...base, revocations, pending, refresher, forced, expiry, returnUrls }
   const renewer = createRenewer(inner)
-  const forced = createForcedRefresh(inner)
+  const keys = outside.keys && createKeys({ ...outside, admin: outside.keys })
+  const restore = createRestoreWatch(outside)
+  const forcedRefresh = createForcedRefresh(inner)
+  const verifications = createAskedVerifications(createVerifiedLimit(clock), clock)
   const tokens = {
     ...inner,
     clientCredentials: createClientCredentials(inner),
@@ -72,34 +93,48 @@ export function createBroker(outside: BrokerPorts): Broker {
   return {
     ...createWatches(tokens),
     getAccessToken: request => getAccessToken(tokens, request),
-    refresh: forced.refresh,
+    refresh: forcedRefresh.refresh,
     disconnect: request => disconnect(inner, request),
     async getStatus(request) {
       const handle = providers.get(request.provider)
       const connection = await connections.load(request)
       const status = withLastUse(statusOf(handle, request, connection, clock), connection, usage)
       if (!request.verify) return status
-      return { ...status, verification: await verifyToken(handle, connection, clock) }
+      return { ...status, verification: await verifications.verify(handle, connection, request.caller) }
     },
     createConsentLink: request => createConsentLink(inner, request),
     getConsent: id => getConsent(inner, id),
+    completeConsent: request => completeConsent(inner, request),
     importConnection: request => importConnection(inner, request),
     listConnections: request => listConnections(inner, request),
-    listProviders: () => listProviders(inner),
+    listProviders: visible => listProviders(inner, visible),
+    listAuditRecords: request => listAuditRecords(inner, request),
+    findReleases: search => findReleases(inner, search),
     hasProvider: id => providers.has(id),
+    configuredScopes: id => (providers.has(id) ? providers.get(id).provider.scopes : []),
+    keys,
+    rebindConnections: request => rebindConnections(inner, request),
+    restoreReport: restore.report,
     consent: {
       view: link => guard(viewConsent(inner, link)),
       start: (link, cookie) => guard(startConsent(inner, link, cookie)),
       finish: callback => guard(finishConsent(inner, callback)),
       isRedirectPath: path => providers.all().some(({ provider }) => provider.redirectPath === path),
     },
-    unreadiness: () => [renewer.storeTrouble(), unstored(pending.size())].filter(why => why !== undefined),
+    unreadiness: () =>
+      [renewer.storeTrouble(), unstored(pending.size()), audit.trouble()].filter(why => why !== undefined),
     async start() {
       await renewer.recover()
       renewer.start()
+      keys?.start()
+      if (keys !== undefined) restore.start()
+      expiry.start()
     },
     async stop() {
+      restore.stop()
+      await keys?.stop()
       await renewer.stop()
+      await expiry.stop()
       await refresher.settled()
       await pending.stop()
       await usage.flush()

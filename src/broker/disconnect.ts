@@ -1,12 +1,14 @@
+import type { Audit } from '../audit/audit.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
-import type { ConnectionName, Disconnection, Revocation } from './broker.ts'
+import type { Disconnection, DisconnectionRequest, Revocation } from './broker.ts'
 import { type Connection, lifetimeLeft, openConnection } from './connection.ts'
 import { type Connections, guard } from './connections.ts'
 import type { Clock, Log } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
 import type { Revocations } from './revocation.ts'
+import { connectionFacts } from './state-audit.ts'
 
 /** How long a disconnect waits for each answer of the provider before it says PENDING; the attempt goes on. */
 const REVOKE_WAIT_MS = 10_000
@@ -17,15 +19,13 @@ interface Ports {
   readonly connections: Connections
   readonly providers: Providers
   readonly revocations: Revocations
+  readonly audit: Audit
   readonly clock: Clock
   readonly log: Log
 }
 
 /** Forgets a connection: durable first, served by nobody from then on, revoked at the provider afterwards. */
-export async function disconnect(
-  ports: Ports,
-  request: ConnectionName & { readonly shared: 'KEEP' | 'REVOKE' },
-): Promise<Disconnection> {
+export async function disconnect(ports: Ports, request: DisconnectionRequest): Promise<Disconnection> {
   const handle = ports.providers.get(request.provider)
   const staticTokenRemains = request.account === '' && handle.staticToken !== undefined
   const connection = await ports.connections.load(request)
@@ -40,10 +40,20 @@ export async function disconnect(
   const { row, tokens } = current
   const entry = revocable && tokens ? ports.revocations.file(row, tokens) : undefined
 
-  const removed = await guard(ports.store.removeConnection(request.provider, request.account, entry))
+  const { caller } = request
+  const record = ports.audit.entry({
+    ...connectionFacts(row),
+    event: 'CONNECTION_DISCONNECTED',
+    caller,
+    details: {
+      provider_account_id: row.providerAccountId,
+      revocation: keep ? 'SKIPPED_SHARED' : entry ? 'FILED' : 'UNSUPPORTED',
+    },
+  })
+  const removed = await guard(ports.store.removeConnection(request.provider, request.account, entry, record))
   ports.connections.drop(removed ?? row)
   const { provider, account } = request
-  ports.log.info('Disconnected', { provider, account })
+  ports.log.info('Disconnected', { provider, account, requestId: caller?.origin?.requestId })
 
   if (entry !== undefined && removed !== undefined) await revokeNewer(ports, row, removed)
   const revocation = keep ? 'SKIPPED_SHARED' : entry ? await revokeNow(ports, entry, current) : 'UNSUPPORTED'

@@ -6,6 +6,9 @@ import type { Verification } from './verification.ts'
 /** How long what happened to other connections of a provider says something about this one. */
 const OBSERVED_MS = 600_000
 
+/** How many refused connections are remembered; the one refused longest ago is forgotten first. */
+const REFUSED_MAX = 10_000
+
 /** What tells a dead grant from a refused client where the provider's answer does not. */
 export interface Evidence {
   /** What the provider says of an access token that should still live. */
@@ -19,9 +22,14 @@ export interface Evidence {
 /** What was seen of a provider's connections; in memory, because it is about the last minutes. */
 export interface Observations {
   renewed(connectionId: string): void
-  /** A refusal that does not tell whether the grant or our client is refused. */
+  /** A refusal, whether or not it tells what is refused. */
   refused(connectionId: string): void
-  /** How connections other than this one fared; the latest says most. */
+  /** Milliseconds since the first refusal that no renewal followed; `undefined` = none was seen in this run. */
+  refusedForMs(connectionId: string): number | undefined
+  /**
+   * How connections other than this one fared: `renewed` only after this one was first refused, because before that
+   * our client may have been another.
+   */
   others(connectionId: string): Evidence['others']
 }
 
@@ -33,6 +41,7 @@ interface Observed {
 /** Remembers the last two connections of each kind: one of them is another than the one in question. */
 export function createObservations(clock: Clock): Observations {
   const seen: { renewed: Observed[]; refused: Observed[] } = { renewed: [], refused: [] }
+  const refusedSince = new Map<string, number>()
 
   function note(kind: 'renewed' | 'refused', connectionId: string): void {
     const others = seen[kind].filter(known => known.connectionId !== connectionId)
@@ -45,13 +54,25 @@ export function createObservations(clock: Clock): Observations {
   }
 
   return {
-    renewed: id => note('renewed', id),
-    refused: id => note('refused', id),
+    renewed(id) {
+      refusedSince.delete(id)
+      note('renewed', id)
+    },
+    refused(id) {
+      if (!refusedSince.has(id)) refusedSince.set(id, clock.monotonic())
+      const oldest = refusedSince.keys().next().value
+      if (refusedSince.size > REFUSED_MAX && oldest !== undefined) refusedSince.delete(oldest)
+      note('refused', id)
+    },
+    refusedForMs(id) {
+      const since = refusedSince.get(id)
+      return since === undefined ? undefined : clock.monotonic() - since
+    },
     others(id) {
       const renewed = latest('renewed', id)
       const refused = latest('refused', id)
-      if (renewed === refused) return 'unknown'
-      return renewed > refused ? 'renewed' : 'refused'
+      if (renewed > (refusedSince.get(id) ?? Number.POSITIVE_INFINITY)) return 'renewed'
+      return refused > renewed ? 'refused' : 'unknown'
     },
   }
 }
@@ -92,9 +113,8 @@ export function decideAmbiguous({
 }: Evidence): 'client' | 'reauthorize' | undefined {
   // The same client was taken for another grant since: it is not the client.
   if (others === 'renewed') return 'reauthorize'
-  if (clientSecretChanged) return 'client'
   // A revoked grant takes its access tokens along; a refused client leaves them alone.
-  if (accessToken === 'works') return 'client'
   if (accessToken === 'refused') return 'reauthorize'
+  if (clientSecretChanged || accessToken === 'works') return 'client'
   return others === 'refused' ? 'client' : undefined
 }

@@ -1,8 +1,14 @@
-import type { ConnectionName, ConnectionStatus } from './broker.ts'
+import type { Audit } from '../audit/audit.ts'
+import type { ConnectionRow } from '../store/rows.ts'
+import type { CallerIdentity, ConnectionName, ConnectionStatus } from './broker.ts'
+import type { CallerLimit } from './caller-limit.ts'
 import type { Connections } from './connections.ts'
+import { BrokerError } from './errors.ts'
 import type { Clock } from './ports.ts'
 import type { Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
+import { refreshError } from './refresh-error.ts'
+import { connectionFacts } from './state-audit.ts'
 import { statusOf } from './status.ts'
 import { consentRequired, noRefreshToken, staticNotRefreshed, unreadable } from './token-errors.ts'
 import { waitFor } from './wait.ts'
@@ -14,29 +20,41 @@ const REMEMBERED_MAX = 10_000
 
 /** Refreshes because an operator says so. */
 export interface ForcedRefresh {
-  refresh(name: ConnectionName): Promise<{ readonly status: ConnectionStatus; readonly refreshed: boolean }>
+  refresh(
+    name: ConnectionName & { readonly caller?: CallerIdentity },
+  ): Promise<{ readonly status: ConnectionStatus; readonly refreshed: boolean }>
 }
 
 interface Ports {
   readonly connections: Connections
   readonly providers: Providers
   readonly refresher: Refresher
+  readonly forced: CallerLimit
+  readonly audit: Audit
   readonly clock: Clock
 }
 
 /** Creates the forced refresh over all connections. */
-export function createForcedRefresh({ connections, providers, refresher, clock }: Ports): ForcedRefresh {
+export function createForcedRefresh({
+  connections,
+  providers,
+  refresher,
+  forced,
+  audit,
+  clock,
+}: Ports): ForcedRefresh {
   const lastAt = new Map<string, number>()
 
   function isRepeat(id: string): boolean {
-    const now = clock.monotonic()
     const last = lastAt.get(id)
-    if (last !== undefined && now - last < REPEAT_AFTER_MS) return true
+    return last !== undefined && clock.monotonic() - last < REPEAT_AFTER_MS
+  }
+
+  function remember(id: string): void {
     lastAt.delete(id)
-    lastAt.set(id, now)
+    lastAt.set(id, clock.monotonic())
     const oldest = lastAt.keys().next().value
     if (lastAt.size > REMEMBERED_MAX && oldest !== undefined) lastAt.delete(oldest)
-    return false
   }
 
   return {
@@ -49,12 +67,42 @@ export function createForcedRefresh({ connections, providers, refresher, clock }
       const { row, tokens } = connection
       if (tokens === undefined) throw unreadable(row, connection.unreadable)
       const needsToken = handle.client.written.refresh.mode === 'refresh_token'
-      if (needsToken && tokens.refreshToken === undefined) throw noRefreshToken(row)
+      if (needsToken && tokens.refreshToken === undefined) {
+        const { state: reason } = row
+        if (reason !== 'REAUTH_REQUIRED') throw noRefreshToken(row)
+        throw refreshError(handle, row, { reason }, clock.now())
+      }
       if (isRepeat(row.id)) return { status: statusOf(handle, name, connection, clock), refreshed: false }
+      if (name.caller !== undefined) forced.admit(name.caller.name)
+      remember(row.id)
 
-      const outcome = await waitFor(refresher.refresh(connection), clock, undefined, name.provider)
+      const record = (error?: unknown) =>
+        recordForced(audit, name.caller, connections.peek(name)?.row ?? row, error)
+      const outcome = await waitFor(refresher.refresh(connection), clock, undefined, name.provider).catch(
+        (error: unknown) => {
+          record(error)
+          throw error
+        },
+      )
+      record(outcome.ok ? undefined : outcome.error)
       const current = connections.peek(name) ?? null
       return { status: statusOf(handle, name, current, clock), refreshed: outcome.ok }
     },
   }
+}
+
+/** @param error why it brought nothing; absent = it did */
+function recordForced(
+  audit: Audit,
+  caller: CallerIdentity | undefined,
+  row: ConnectionRow,
+  error?: unknown,
+): void {
+  audit.note({
+    ...connectionFacts(row),
+    event: 'REFRESH_FORCED',
+    caller,
+    outcome: error === undefined ? 'SUCCEEDED' : 'FAILED',
+    reason: error instanceof BrokerError ? error.reason : '',
+  })
 }

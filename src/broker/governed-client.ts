@@ -1,13 +1,15 @@
 import type { OAuthClient } from '../oauth/client.ts'
 import { type Failure, failed, type Result } from '../oauth/failure.ts'
 import type { Definition } from '../providers/definition.ts'
-import type { Governor, Refusal, Urgency } from './governor.ts'
+import type { EnterOptions, Governor, Refusal, Urgency } from './governor.ts'
 import type { Clock } from './ports.ts'
 
 /** Longer than the longest caller waits, shorter than an authorization code lives. */
 const PATIENCE_MS = 30_000
 /** While a provider is only probed, its metadata is not asked for more often than that either. */
 const DISCOVERY_RETRY_MS = 30_000
+
+type Purpose = NonNullable<EnterOptions['purpose']>
 
 /**
  * The client of a provider whose requests wait for their turn: a request that may not be sent fails with class
@@ -17,25 +19,8 @@ const DISCOVERY_RETRY_MS = 30_000
  * before calling another operation, or calls that of the client itself: this one would wait for the pass.
  */
 export function governClient(client: OAuthClient, governor: Governor, clock: Clock): OAuthClient {
-  async function send<T>(
-    urgency: Urgency,
-    purpose: 'grant' | 'revoke' | 'verify',
-    operation: () => Promise<Result<T>>,
-  ): Promise<Result<T>> {
-    const entry = await governor.enter(urgency, { purpose, patienceMs: PATIENCE_MS }).entered
-    if (!entry.admitted) return failed(failureOf(entry))
-    let result: Result<T>
-    try {
-      result = await operation()
-    } catch (error) {
-      entry.pass.unused()
-      throw error
-    }
-    if (result.ok) entry.pass.succeeded()
-    // A code or a former token that is refused says nothing about the grants.
-    else entry.pass.failed(result.failure, { explained: true })
-    return result
-  }
+  const send = <T>(urgency: Urgency, purpose: Purpose, operation: () => Promise<Result<T>>) =>
+    sendInTurn(governor, urgency, purpose, operation)
 
   return {
     ...client,
@@ -45,6 +30,32 @@ export function governClient(client: OAuthClient, governor: Governor, clock: Clo
     verify: input => send('demand', 'verify', () => client.verify(input)),
     revoke: input => send('renewal', 'revoke', () => client.revoke(input)),
   }
+}
+
+/**
+ * Sends one request when its turn has come.
+ *
+ * @param operation of the client itself, which takes no pass
+ */
+export async function sendInTurn<T>(
+  governor: Governor,
+  urgency: Urgency,
+  purpose: Purpose,
+  operation: () => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const entry = await governor.enter(urgency, { purpose, patienceMs: PATIENCE_MS }).entered
+  if (!entry.admitted) return failed(failureOf(entry))
+  let result: Result<T>
+  try {
+    result = await operation()
+  } catch (error) {
+    entry.pass.unused()
+    throw error
+  }
+  if (result.ok) entry.pass.succeeded()
+  // A code or a former token that is refused says nothing about the grants.
+  else entry.pass.failed(result.failure, { explained: true })
+  return result
 }
 
 /** Why a provider is not sent a request now, as the predicate of a sentence about it. */

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/audit.ts'
 import type { TokenAnswer } from '../oauth/answer.ts'
 import type { Definition } from '../providers/definition.ts'
 import type { Keyring } from '../store/keyring.ts'
@@ -15,6 +16,7 @@ import { newGrant } from './new-grant.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import { hasMoved, type ProviderHandle, type Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
+import { grantImported } from './state-audit.ts'
 import { statusOf } from './status.ts'
 import { waitFor } from './wait.ts'
 
@@ -24,6 +26,7 @@ interface Ports {
   readonly connections: Connections
   readonly providers: Providers
   readonly refresher: Refresher
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -122,10 +125,13 @@ async function store(
   const fresh = newGrant(ports, handle, definition, { ...request, requestedScopes }, existing, answer)
   const migrated = request.credential.kind === 'migration_token'
   const grant = migrated ? fresh : ofUnknownAge(fresh, definition, answer, ports.clock.now())
-  const stored = await guard(ports.store.saveGrant(grant))
+  const { caller, check } = request
+  const entry = grantImported(ports.audit, grant, caller, check)
+  const stored = await guard(ports.store.saveGrant(grant, entry))
   if (stored === undefined) throw connectionExists(request)
   const { provider, account } = request
-  ports.log.info('Imported', { provider, account, version: stored.version })
+  const requestId = caller?.origin?.requestId
+  ports.log.info('Imported', { provider, account, version: stored.version, requestId })
   return ports.connections.put(stored)
 }
 

@@ -30,19 +30,37 @@ export interface ListPorts {
   readonly clock: Clock
 }
 
-/** One page of connections, ordered by provider and account; what the caller may not see is left out. */
+/**
+ * One page of connections, ordered by provider and account. What the caller may not see is as if it were not there:
+ * it fills no page, and no page token names it.
+ */
 export async function listConnections(
   ports: ListPorts,
   request: ConnectionListRequest,
 ): Promise<ConnectionList> {
   const limit = Math.min(request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize, PAGE_MAX)
-  const after = request.pageToken === '' ? undefined : decodePageToken(request.pageToken)
-  const { provider, state } = request
-  const rows = await guard(ports.store.listConnections({ provider, state, after, limit: limit + 1 }))
+  const rows = await visibleRows(ports, request, limit + 1)
   const page = rows.slice(0, limit)
   const last = page.at(-1)
-  const connections = page.filter(row => request.visible(row)).map(row => statusOfRow(ports, row))
+  const connections = page.map(row => statusOfRow(ports, row))
   return { connections, nextPageToken: rows.length > limit && last ? encodePageToken(last) : '' }
+}
+
+/** The first visible rows after the page token, as many as wanted or as there are. */
+async function visibleRows(
+  { store }: ListPorts,
+  { provider, state, pageToken, visible }: ConnectionListRequest,
+  wanted: number,
+): Promise<ConnectionRow[]> {
+  const found: ConnectionRow[] = []
+  let after = pageToken === '' ? undefined : decodePageToken(pageToken)
+  for (;;) {
+    const limit = Math.min(Math.max(wanted, PAGE_DEFAULT), PAGE_MAX + 1)
+    const rows = await guard(store.listConnections({ provider, state, after, limit }))
+    found.push(...rows.filter(row => visible(row)))
+    after = rows.at(-1)
+    if (found.length >= wanted || rows.length < limit) return found.slice(0, wanted)
+  }
 }
 
 /** The state of a connection that was just listed; what is in memory is newer. */
@@ -55,9 +73,17 @@ export function statusOfRow(
   return withLastUse(statusOf(handle, row, connection, clock), connection, usage)
 }
 
-/** The configured providers with their counts, ordered by id. */
-export async function listProviders({ store, providers }: ListPorts): Promise<ProviderSummary[]> {
-  const counts = await guard(store.countConnections())
+/**
+ * The configured providers with their counts, ordered by id.
+ *
+ * @param visible which connections are counted; absent = all, which is much cheaper
+ */
+export async function listProviders(
+  ports: ListPorts,
+  visible?: ConnectionListRequest['visible'],
+): Promise<ProviderSummary[]> {
+  const { store, providers } = ports
+  const counts = visible ? await countVisible(ports, visible) : await guard(store.countConnections())
   const sum = (id: string, states: readonly string[]) =>
     counts
       .filter(({ provider, state }) => provider === id && states.includes(state))
@@ -73,6 +99,12 @@ export async function listProviders({ store, providers }: ListPorts): Promise<Pr
     reauthRequiredCount: sum(provider.id, ['REAUTH_REQUIRED']),
     health: governor.snapshot(),
   }))
+}
+
+/** One count for each visible connection. */
+async function countVisible(ports: ListPorts, visible: ConnectionListRequest['visible']) {
+  const rows = await visibleRows(ports, { pageSize: 0, pageToken: '', visible }, Number.POSITIVE_INFINITY)
+  return rows.map(({ provider, state }) => ({ provider, state, count: 1 }))
 }
 
 function encodePageToken({ provider, account }: ConnectionName): string {

@@ -4,6 +4,7 @@ import type { Keyring } from '../store/keyring.ts'
 import type { NewGrant } from '../store/rows.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Connection } from './connection.ts'
+import { endpointOriginsOf } from './endpoint-origins.ts'
 import type { Clock, Random } from './ports.ts'
 import { type ProviderHandle, tokenOriginOf } from './providers.ts'
 import { nextRefresh } from './schedule.ts'
@@ -49,6 +50,7 @@ export function newGrant(
     ...place,
     provider,
     account,
+    endpointOrigins: endpointOriginsOf(handle, definition, { ...answer, variables }),
     expected: existing && { id: existing.row.id, grantEpoch: existing.row.grantEpoch },
     clientFingerprint: handle.clientFingerprint,
     requestedScopes,

@@ -1,3 +1,4 @@
+import { UnreadableError } from '../store/keyring.ts'
 import type { Spool } from '../store/spool.ts'
 import type { Connection } from './connection.ts'
 import { type SettlePorts, serveUnstored, settleCommit, type Unstored } from './settle-commit.ts'
@@ -36,28 +37,39 @@ export function createPendingCommits(ports: SettlePorts & { readonly spool: Spoo
   let stopped = false
 
   /** Tries until it succeeds, or until the broker stops and the spool has it. */
-  async function insist(unstored: Unstored, isSpooled: () => boolean, step: () => Promise<unknown>) {
+  async function insist(
+    unstored: Unstored,
+    isSpooled: () => boolean,
+    step: () => Promise<unknown>,
+  ): Promise<boolean> {
     const { provider, account } = unstored.commit
     for (let delay = RETRY_MIN_MS; !(stopped && isSpooled()); delay = Math.min(2 * delay, RETRY_MAX_MS)) {
       await new Promise<void>(resolve => clock.schedule(delay, resolve))
       try {
         await step()
-        return
+        return true
       } catch (error) {
+        // No further try of this run would open it; the next one may have the key.
+        if (error instanceof UnreadableError) {
+          log.error('Renewed tokens do not open, and stay in the spool', { provider, account, error })
+          return false
+        }
         log.error('Could not store renewed tokens yet', { provider, account, error })
       }
     }
+    return false
   }
 
-  /** Once they are stored only their record is left: to store them again could undo what came after. */
-  async function keepTrying(unstored: Unstored, isSpooled: () => boolean): Promise<void> {
-    await insist(unstored, isSpooled, () => settleCommit(ports, unstored))
-    await insist(unstored, isSpooled, () => spool.remove(unstored.commit.base))
-  }
-
+  /**
+   * Once they are stored only their record is left, for which nobody waits. It is not stored again: that could undo
+   * what came after.
+   */
   function wait(unstored: Unstored, isSpooled: () => boolean): Promise<void> {
     const { id } = unstored.commit.base
-    const done = keepTrying(unstored, isSpooled).finally(() => waiting.delete(id))
+    const done = insist(unstored, isSpooled, () => settleCommit(ports, unstored)).then(isStored => {
+      waiting.delete(id)
+      if (isStored) void insist(unstored, isSpooled, () => spool.remove(unstored.commit.base))
+    })
     waiting.set(id, done)
     return done
   }

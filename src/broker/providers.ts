@@ -85,7 +85,12 @@ export function fillVariables(template: string, variables: Readonly<Record<strin
  */
 export function tokenOriginOf(definition: Definition, variables: Readonly<Record<string, string>>): string {
   const url = definition.operations.refresh?.url ?? definition.operations.exchange?.url ?? ''
-  const filled = fillVariables(url, variables)
+  return originOf(url, variables)
+}
+
+/** Origin of an endpoint's template, filled in; empty if that is no address. */
+export function originOf(template: string, variables: Readonly<Record<string, string>>): string {
+  const filled = fillVariables(template, variables)
   return URL.canParse(filled) ? new URL(filled).origin : ''
 }
 

@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../audit/audit.ts'
 import type { Failure } from '../oauth/failure.ts'
 import type { Secret } from '../secret.ts'
 import type { Base, ConnectionRow, RefreshFailure, StoredError } from '../store/rows.ts'
@@ -8,6 +9,7 @@ import { refreshError } from './refresh-error.ts'
 import { type RefreshOutcome, type RefreshPorts, reread } from './refresh-outcome.ts'
 import type { RefreshAnswer } from './refresh-request.ts'
 import { serveUnstored, spooledGrant } from './settle-commit.ts'
+import { stateChange } from './state-audit.ts'
 import { isExplained, judge, NOTHING_LEFT, type Verdict } from './verdict.ts'
 
 /** How often a failure that could not be recorded is tried again, and for how long: an hour. */
@@ -29,11 +31,13 @@ export async function fail(
   pass: Pass,
 ): Promise<RefreshOutcome> {
   const { row } = connection
-  const { governor } = ports.providers.get(row.provider)
+  const { governor, observations } = ports.providers.get(row.provider)
   pass.failed(failure, { explained: isExplained(row) })
   const held = governor.holdsVerdicts()
   const now = ports.clock.now()
-  const verdict = judge(row, failure, { now, fraction: ports.random.fraction(), evidence, held })
+  const refusedForMs = observations.refusedForMs(row.id)
+  const fraction = ports.random.fraction()
+  const verdict = judge(row, failure, { now, fraction, evidence, held, refusedForMs })
   if (failure.refreshToken !== undefined) {
     return keepRefreshToken(ports, connection, attempt.base, failure, failure.refreshToken, verdict)
   }
@@ -63,7 +67,8 @@ async function record(
   verdict: Verdict,
 ): Promise<RefreshOutcome> {
   const { row } = connection
-  const isOver = verdict.state === 'REAUTH_REQUIRED'
+  // A dead grant that gets no answer when it is asked again has not been refused again.
+  const isOver = verdict.reason === 'REAUTH_REQUIRED'
   const outcome: RefreshFailure = {
     attemptId,
     // What an earlier attempt left open stays open until an answer settles it.
@@ -74,14 +79,16 @@ async function record(
     nextRefreshAt: verdict.nextRefreshAt,
     error: storedError(failure, verdict, ports.clock.now()),
   }
+  const entry = stateChange(ports.audit, row, verdict.state, verdict.stateReason)
   const stored = await guard(
-    ports.store.failRefresh(base, outcome).catch(error => {
-      void recordLater(ports, base, outcome)
+    ports.store.failRefresh(base, outcome, entry).catch(error => {
+      void recordLater(ports, base, outcome, entry)
       throw error
     }),
   )
   if (stored === undefined) return overtaken(ports, connection, failure)
   report(ports, row, stored, failure)
+  ports.audit.countRefresh(row.provider, 'FAILED')
   return failed(ports, ports.connections.put(stored), verdict)
 }
 
@@ -93,11 +100,12 @@ async function recordLater(
   { store, connections, clock }: RefreshPorts,
   base: Base,
   outcome: RefreshFailure,
+  entry: AuditEntry | undefined,
 ): Promise<void> {
   for (let tries = 0; tries < RECORD_TRIES_MAX; tries++) {
     await new Promise<void>(resolve => clock.schedule(RECORD_RETRY_MS, resolve))
     try {
-      const stored = await store.failRefresh(base, outcome)
+      const stored = await store.failRefresh(base, outcome, entry)
       if (stored !== undefined) connections.put(stored)
       return
     } catch {
@@ -122,11 +130,12 @@ async function overtaken(
   const outcome = await reread(ports, connection)
   const { row } = outcome.connection
   const isSameGrant = row.id === connection.row.id && row.grantEpoch === connection.row.grantEpoch
-  if (outcome.ok && isSameGrant && failure.class === 'reauthorize') {
-    const suspect = await guard(ports.store.markSuspect(row, ports.clock.now()))
-    if (suspect !== undefined) return { ok: true, connection: ports.connections.put(suspect) }
-  }
-  return outcome
+  if (!isSameGrant || failure.class !== 'reauthorize') return outcome
+  const now = ports.clock.now()
+  // The other one's answer may still be under way: when this refusal came is what makes it doubtful then.
+  const refusal = outcome.ok ? undefined : storedError(failure, { reason: 'PROVIDER_UNAVAILABLE' }, now)
+  const suspect = await guard(ports.store.markSuspect(row, now, refusal))
+  return suspect === undefined ? outcome : { ...outcome, connection: ports.connections.put(suspect) }
 }
 
 /** The answer was no use but for its refresh token, which replaces the one that it may have killed. */
@@ -156,7 +165,7 @@ async function keepRefreshToken(
   return served === undefined ? reread(ports, connection) : failed(ports, served, verdict)
 }
 
-function storedError(failure: Failure, { reason }: Verdict, at: number): StoredError {
+function storedError(failure: Failure, { reason }: Pick<Verdict, 'reason'>, at: number): StoredError {
   return { class: failure.class, reason, providerCode: failure.providerCode, message: failure.message, at }
 }
 

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/audit.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Store } from '../store/store.ts'
 import type { Connection } from './connection.ts'
@@ -8,6 +9,7 @@ import type { PendingCommits } from './pending-commits.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import type { Providers } from './providers.ts'
 import type { Usage } from './usage.ts'
+import type { WallClock } from './wall-clock.ts'
 
 /** How a refresh went. */
 export type RefreshOutcome =
@@ -22,7 +24,9 @@ export interface RefreshPorts {
   readonly providers: Providers
   readonly pending: PendingCommits
   readonly leases: Leases
+  readonly audit: Audit
   readonly usage: Pick<Usage, 'lastUsedOf'>
+  readonly wallClock: Pick<WallClock, 'hasJumped'>
   /** Who this process is among those that share the store; absent = it is the only one. */
   readonly replica?: string
   readonly clock: Clock

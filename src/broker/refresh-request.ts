@@ -85,6 +85,7 @@ async function explain(
   failure: Failure,
 ): Promise<RefreshAnswer> {
   const { observations, client } = handle
+  if (isRefusal(failure)) observations.refused(connection.row.id)
   // The first plain refusal needs no reason: it is not believed yet.
   const isConfirming = failure.class === 'reauthorize' && connection.row.lastError?.class === 'reauthorize'
   if (failure.class !== 'ambiguous' && !isConfirming) return { ok: false, failure }
@@ -98,6 +99,5 @@ async function explain(
     verify: () => verifyToken({ ...handle, client: handle.ungoverned }, connection, clock),
   })
   if (failure.class !== 'ambiguous') return { ok: false, failure, evidence }
-  observations.refused(connection.row.id)
   return { ok: false, failure: { ...failure, class: decideAmbiguous(evidence) ?? 'ambiguous' }, evidence }
 }

@@ -8,6 +8,7 @@ import type { RefreshAnswer } from './refresh-request.ts'
 import { nextRefresh } from './schedule.ts'
 import { sealAnswer } from './seal-answer.ts'
 import { serveUnstored, spooledGrant, type Unstored } from './settle-commit.ts'
+import { stateChange } from './state-audit.ts'
 
 /** Stores what the provider issued before anybody is answered, whatever else is odd about the answer. */
 export async function succeed(
@@ -23,9 +24,11 @@ export async function succeed(
   const unstored: Unstored = {
     commit: { provider, account, base, outcome, grant: spooledGrant(row) },
     sentMonotonic,
+    entry: stateChange(ports.audit, row, 'ACTIVE', 'REFRESHED'),
   }
 
   const placed = await ports.pending.store(unstored)
+  ports.audit.countRefresh(provider, 'SUCCEEDED')
   ports.log.info('Refreshed', { provider, account, version: outcome.version, placed: placed.where })
   warnOfEnd(ports, connection, outcome)
   if (placed.where === 'elsewhere') return reread(ports, connection)

@@ -9,6 +9,7 @@ import { type Attempt, fail, settleWithout } from './refresh-failure.ts'
 import { type RefreshOutcome, type RefreshPorts, reread } from './refresh-outcome.ts'
 import { send } from './refresh-request.ts'
 import { succeed } from './refresh-success.ts'
+import { noRefreshToken } from './token-errors.ts'
 
 /** Refreshes connections, at most once at a time each. `docs/refresh-protocol.md` tells how and why. */
 export interface Refresher {
@@ -118,6 +119,10 @@ async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass):
     return refuse(ports, connection, { admitted: false, why: 'moved' })
   }
 
+  const isOver = nothingLeft(handle, connection, clock)
+  // A clock that has jumped is no reason to ask a human for anything.
+  if (isOver && ports.wallClock.hasJumped()) return { ok: false, connection, error: noRefreshToken(row) }
+
   const begun: Attempt = {
     base: { id: row.id, grantEpoch: row.grantEpoch, counter: row.counter },
     attemptId: random.token(16),
@@ -129,7 +134,7 @@ async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass):
     store.beginAttempt({ ...begun.base, attemptId: begun.attemptId, now, ...lease }),
   )
   if (!mayGoOn) return reread(ports, connection)
-  if (nothingLeft(handle, connection, clock)) return settleWithout(ports, connection, begun)
+  if (isOver) return settleWithout(ports, connection, begun)
 
   const release = leases.hold(begun.base, begun.attemptId, length)
   try {

@@ -51,9 +51,9 @@ export async function renewConnection(
   const isOfUnknownEnd = row.obtainedAt === OBTAINED_UNKNOWN && row.expiresAt === undefined
   if (isFirstTry && row.state === 'ACTIVE' && !isOfUnknownEnd) {
     // What was due by an older use may not be due any more, even with all the jitter there is.
-    const earliest = dueAt(ports, row, 1)
+    const earliest = dueAt(ports, connection, 1)
     if (earliest === undefined || earliest > now) {
-      return reschedule(ports, row, dueAt(ports, row, ports.random.fraction()))
+      return reschedule(ports, row, dueAt(ports, connection, ports.random.fraction()))
     }
   }
   const outcome = await ports.refresher.refresh(connection, urgency)
@@ -62,13 +62,18 @@ export async function renewConnection(
 
 function dueAt(
   { providers, usage, clock }: RenewPorts,
-  row: ConnectionRow,
+  { row, sentMonotonic }: Connection,
   fraction: number,
 ): number | undefined {
   const { refresh } = providers.get(row.provider).client.written
   const lastUsedAt = usage.lastUsedOf(row.id) ?? row.lastUsedAt ?? row.connectTime
   const hasRefreshToken = row.sealedRefreshToken !== undefined
-  return nextRefresh(refresh, { ...row, lastUsedAt, hasRefreshToken }, clock.now(), fraction)
+  const now = clock.now()
+  // By a clock that was set back since, the tokens are older than they say.
+  const olderBy = row.obtainedAt - (now - (clock.monotonic() - sentMonotonic))
+  if (olderBy === Number.POSITIVE_INFINITY) return now
+  const planned = nextRefresh(refresh, { ...row, lastUsedAt, hasRefreshToken }, now, fraction)
+  return planned && planned - Math.max(0, olderBy)
 }
 
 /** A clock that has jumped is no reason to throw anything away. */
@@ -90,7 +95,8 @@ async function postponeMoved(ports: RenewPorts, { row }: Connection, reason: str
   const now = ports.clock.now()
   const isStillDue = row.nextRefreshAt !== undefined && row.nextRefreshAt <= now
   const { governor } = ports.providers.get(row.provider)
-  if (isStillDue && reason === 'PROVIDER_MISCONFIGURED' && governor.room() > 0) {
+  const isStuck = reason === 'PROVIDER_MISCONFIGURED' || reason === 'NO_REFRESH_TOKEN'
+  if (isStillDue && isStuck && governor.room() > 0) {
     await reschedule(ports, row, now + POSTPONE_MS)
   }
 }

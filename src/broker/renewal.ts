@@ -107,7 +107,7 @@ export function createRenewer(ports: Ports): Renewer {
     const shift = { after: clock.now(), byMs }
     await store.bringForward(shift)
     ports.connections.bringForward(shift)
-    ports.wallClock.caughtUp()
+    await ports.wallClock.caughtUp()
   }
 
   /** Attempts that died with their process come before everything else. */

@@ -15,6 +15,7 @@ export type RevokedGrant = Pick<
   | 'account'
   | 'grantEpoch'
   | 'tokenOrigin'
+  | 'endpointOrigins'
   | 'clientFingerprint'
   | 'providerAccountId'
   | 'variables'
@@ -28,7 +29,7 @@ export function revocationEntry(
   grant: RevokedGrant,
   tokens: RevocableTokens,
 ): RevocationRow {
-  const { provider, account, grantEpoch, tokenOrigin, clientFingerprint } = grant
+  const { provider, account, grantEpoch, tokenOrigin, endpointOrigins, clientFingerprint } = grant
   const { providerAccountId, variables, attributes } = grant
   const entry: RevocationRow = {
     id,
@@ -37,6 +38,7 @@ export function revocationEntry(
     account,
     grantEpoch,
     tokenOrigin,
+    endpointOrigins,
     clientFingerprint,
     providerAccountId,
     variables,

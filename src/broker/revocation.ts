@@ -4,6 +4,7 @@ import type { ConnectionRow, RevocationRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { Revocation } from './broker.ts'
 import type { OpenTokens } from './connection.ts'
+import { maySendTo } from './endpoint-origins.ts'
 import type { Clock, Log, Random } from './ports.ts'
 import { hasMoved, type ProviderHandle, type Providers } from './providers.ts'
 import { openEntry, type RevokedGrant, revocationEntry, sealTokens } from './revocation-entry.ts'
@@ -67,11 +68,20 @@ export function createRevocations(ports: Ports): Revocations {
     const handle = providers.get(entry.provider)
     const found = await handle.client.definition()
     if (!found.ok) return 'PENDING'
-    // Tokens go nowhere but where they were sealed for.
-    if (hasMoved(handle, found.value, entry)) return 'UNSUPPORTED'
+    const { revoke } = found.value.operations
+    // Tokens go nowhere but where they were sealed for, and where they were to be revoked when they were issued.
+    const isElsewhere = revoke?.url !== undefined && !maySendTo(handle, revoke.url, entry)
+    if (isElsewhere || hasMoved(handle, found.value, entry)) {
+      const { provider, account } = entry
+      log.warn('Left tokens unrevoked: their provider has moved in the configuration; end them there', {
+        provider,
+        account,
+      })
+      return 'UNSUPPORTED'
+    }
     const tokens = openEntry(keyring, entry)
     if (tokens === undefined) return 'UNSUPPORTED'
-    return revokeWithLiving(handle, entry, tokens, found.value.operations.revoke, isExpired)
+    return revokeWithLiving(handle, entry, tokens, revoke, isExpired)
   }
 
   async function revokeWithLiving(
@@ -87,8 +97,7 @@ export function createRevocations(ports: Ports): Revocations {
       return (await sendRevocation(handle, entry, living ?? tokens, operation)).revocation
     }
     const { revocation, needsLivingToken } = await sendRevocation(handle, entry, tokens, operation)
-    // Once is enough: what refuses a new access token wants something else.
-    if (!needsLivingToken || entry.tries > 0) return revocation
+    if (!needsLivingToken) return revocation
     const living = await renewed(handle, entry, tokens)
     return living === undefined
       ? revocation

@@ -1,6 +1,9 @@
+import type { AuditEntry } from '../audit/audit.ts'
+
 import { isGrant } from '../store/attempt-changes.ts'
+
 import { keptTokenRow, refreshedRow } from '../store/connection-changes.ts'
-import type { Keyring } from '../store/keyring.ts'
+import { type Keyring, UnreadableError } from '../store/keyring.ts'
 import type { ConnectionRow, KeptRefreshToken, RefreshSuccess } from '../store/rows.ts'
 import type { SpooledCommit, SpooledGrant } from '../store/spool.ts'
 import type { Store } from '../store/store.ts'
@@ -17,6 +20,8 @@ export interface Unstored {
   readonly commit: SpooledCommit
   /** When the request that brought the access token was sent, on the monotonic clock; absent after a restart. */
   readonly sentMonotonic?: number
+  /** What the store records with it; absent = nothing, or the process that knew it has died. */
+  readonly entry?: AuditEntry
 }
 
 /** What placing issued tokens needs. */
@@ -41,7 +46,7 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
   const { store, connections } = ports
   const { base, outcome, provider, account } = unstored.commit
   const stored = isSuccess(outcome)
-    ? await store.commitRefresh(base, outcome)
+    ? await store.commitRefresh(base, outcome, unstored.entry)
     : await store.keepRefreshToken(base, outcome)
   if (stored !== undefined)
     return connections.put(stored, isSuccess(outcome) ? unstored.sentMonotonic : undefined)
@@ -49,8 +54,9 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
   const current = await store.findConnection(provider, account)
   if (current !== undefined && isGrant(current, base)) {
     // An earlier try was stored, and its answer lost.
-    if (isStored(current, outcome)) return connections.put(current, unstored.sentMonotonic)
-    if (await keepBeside(ports, current, outcome)) return undefined
+    if (isStored(ports.keyring, current, unstored.commit))
+      return connections.put(current, unstored.sentMonotonic)
+    if (await keepBeside(ports, current, unstored.commit)) return undefined
   }
   // They may have been served while they were not stored.
   const served = connections.peek({ provider, account })
@@ -61,8 +67,8 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
 
 /** What a revocation would need to know of a connection's grant. */
 export function spooledGrant(row: ConnectionRow): SpooledGrant {
-  const { tokenOrigin, clientFingerprint, providerAccountId, variables, attributes } = row
-  return { tokenOrigin, clientFingerprint, providerAccountId, variables, attributes }
+  const { tokenOrigin, endpointOrigins, clientFingerprint, providerAccountId, variables, attributes } = row
+  return { tokenOrigin, endpointOrigins, clientFingerprint, providerAccountId, variables, attributes }
 }
 
 /**
@@ -80,18 +86,22 @@ export function serveUnstored(
 }
 
 /** Whether the outcome brings an access token. */
-export function isSuccess(outcome: RefreshSuccess | KeptRefreshToken): outcome is RefreshSuccess {
+function isSuccess(outcome: RefreshSuccess | KeptRefreshToken): outcome is RefreshSuccess {
   return 'sealedAccessToken' in outcome
 }
 
-/** Sealing is salted: equal bytes were sealed once. */
-function isStored(row: ConnectionRow, outcome: RefreshSuccess | KeptRefreshToken): boolean {
-  if (isSuccess(outcome)) return equal(row.sealedAccessToken, outcome.sealedAccessToken)
-  return row.sealedRefreshToken !== undefined && equal(row.sealedRefreshToken, outcome.sealedRefreshToken)
-}
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0
+/** Whether the row holds what the commit brings. A value may have been sealed anew by another key since. */
+function isStored(keyring: Keyring, row: ConnectionRow, { outcome, grant }: SpooledCommit): boolean {
+  if (isSuccess(outcome)) return row.version === outcome.version
+  if (row.sealedRefreshToken === undefined) return false
+  const place = sealContext({ ...row, tokenOrigin: grant.tokenOrigin }, 'refresh_token')
+  try {
+    const stored = keyring.open(row.sealedRefreshToken, sealContext(row, 'refresh_token'))
+    return stored.expose() === keyring.open(outcome.sealedRefreshToken, place).expose()
+  } catch (error) {
+    if (error instanceof UnreadableError) return false
+    throw error
+  }
 }
 
 /**
@@ -102,7 +112,7 @@ function equal(one: Uint8Array, other: Uint8Array): boolean {
 async function keepBeside(
   { store, keyring, connections, clock, log }: SettlePorts,
   row: ConnectionRow,
-  { sealedRefreshToken }: RefreshSuccess | KeptRefreshToken,
+  { outcome: { sealedRefreshToken }, grant: { tokenOrigin } }: SpooledCommit,
 ): Promise<boolean> {
   const now = clock.now()
   const { provider, account } = row
@@ -115,7 +125,8 @@ async function keepBeside(
     if (suspect !== undefined) connections.put(suspect)
     return suspect !== undefined
   }
-  const token = keyring.open(sealedRefreshToken, sealContext(row, 'refresh_token'))
+  // The connection may have been bound to another endpoint meanwhile.
+  const token = keyring.open(sealedRefreshToken, sealContext({ ...row, tokenOrigin }, 'refresh_token'))
   const sealed = keyring.seal(token, sealContext(row, 'sibling'))
   const sibling = { sealedRefreshToken: sealed, until: now + SIBLING_KEPT_MS, nextRefreshAt: now }
   const stored = await store.keepSibling(row, sibling)

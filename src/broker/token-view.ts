@@ -4,7 +4,8 @@ import type { ProviderHandle } from './providers.ts'
 import { standingOf } from './standing.ts'
 import { accessTokenOf, staticTokenOf } from './token-answer.ts'
 import { consentRequired, unreadable } from './token-errors.ts'
-import { record, refreshed, renewBehind, type TokenPorts } from './tokens.ts'
+import { recordRelease, recordStaticRelease } from './token-release.ts'
+import { refreshed, renewBehind, type TokenPorts } from './tokens.ts'
 
 /**
  * What `getAccessToken` would answer for a connection at this moment: a token, or that it would wait first.
@@ -63,12 +64,10 @@ function viewNothing(ports: TokenPorts, handle: ProviderHandle, name: Connection
   }
   const { staticToken } = handle
   if (staticToken === undefined) throw consentRequired(name)
-  const { version } = staticToken
   return {
     kind: 'token',
     token: staticTokenOf(handle, staticToken),
-    release: caller =>
-      record(ports, { ...request, caller }, 'static', version, { ...staticToken, fingerprint: version }),
+    release: caller => recordStaticRelease(ports, { ...request, caller }, staticToken),
   }
 }
 
@@ -93,7 +92,7 @@ function viewConnection(
     renewInMs: left === undefined ? undefined : left - margin,
     endsInMs: left,
     async release(caller) {
-      await record(ports, { ...request, caller }, row.id, row.version, tokens)
+      await recordRelease(ports, { ...request, caller }, row.id, row.version, tokens)
       ports.touch(connection)
     },
   }

@@ -1,14 +1,15 @@
-import { type Audit, AuditError } from '../audit/audit.ts'
+import type { Audit } from '../audit/audit.ts'
 import type { AccessToken, TokenRequest } from './broker.ts'
+import type { CallerLimit } from './caller-limit.ts'
 import type { ClientCredentials } from './client-credentials.ts'
-import { type Connection, lifetimeLeft, lifetimeOf, type OpenTokens } from './connection.ts'
-import { type Connections, storeUnavailable } from './connections.ts'
+import { type Connection, lifetimeLeft, lifetimeOf } from './connection.ts'
+import type { Connections } from './connections.ts'
 import { BrokerError } from './errors.ts'
 import { meetsMinTtl } from './freshness.ts'
+import { isHeldOff, lastErrorOf } from './held-off.ts'
 import type { Clock } from './ports.ts'
 import type { ProviderHandle, Providers } from './providers.ts'
 import type { Refresher } from './refresh.ts'
-import { refreshError } from './refresh-error.ts'
 import type { RefreshOutcome } from './refresh-outcome.ts'
 import type { RejectionLimit } from './rejection-limit.ts'
 import { standingOf } from './standing.ts'
@@ -21,10 +22,8 @@ import {
   requireScopes,
   unreadable,
 } from './token-errors.ts'
+import { recordRelease, recordStaticRelease } from './token-release.ts'
 import { waitFor } from './wait.ts'
-
-/** While refreshes fail, callers who wait cause at most one request in that time. */
-const ON_DEMAND_BACKOFF_MS = 10_000
 
 /** What handing out tokens needs. */
 export interface TokenPorts {
@@ -33,13 +32,14 @@ export interface TokenPorts {
   readonly refresher: Refresher
   readonly clientCredentials: ClientCredentials
   readonly rejections: RejectionLimit
+  readonly forced: CallerLimit
   readonly audit: Audit
   readonly clock: Clock
   readonly touch: (connection: Connection) => void
 }
 
 /** A request before anybody is given anything. */
-type Wish = Omit<TokenRequest, 'caller'>
+type Wish = Omit<TokenRequest, 'caller'> & Partial<Pick<TokenRequest, 'caller'>>
 
 /** Hands out access tokens: from memory while they are good, after the one refresh in flight otherwise. */
 export async function getAccessToken(ports: TokenPorts, request: TokenRequest): Promise<AccessToken> {
@@ -83,10 +83,16 @@ async function usableConnection(
 }
 
 /** A min_ttl just below the lifetime would have a good token refreshed at every call. */
-function limitWish(ports: TokenPorts, connection: Connection, { minTtlMs }: Wish): void {
-  const { id } = connection.row
+function limitWish(ports: TokenPorts, connection: Connection, { minTtlMs, caller }: Wish): void {
   const isGoodForMost = minTtlMs !== undefined && stillGood(ports, connection, { minTtlMs: undefined })
-  if (isGoodForMost && !ports.refresher.isRefreshing(id)) ports.rejections.admit(id)
+  if (isGoodForMost) admitForced(ports, connection, caller)
+}
+
+/** Counts a refresh that a caller is about to start although the token is good; joining one costs nothing. */
+function admitForced(ports: TokenPorts, { row }: Connection, caller: Wish['caller']): void {
+  if (ports.refresher.isRefreshing(row.id)) return
+  if (caller !== undefined) ports.forced.admit(caller.name)
+  ports.rejections.admit(row.id)
 }
 
 /** Starts a refresh that nobody waits for, if the connection may and can be refreshed now. */
@@ -109,9 +115,8 @@ async function replaceRejected(
   connection: Connection,
   request: Wish,
 ): Promise<Connection> {
-  const { id } = connection.row
   requireRefreshable(ports, handle, connection)
-  if (!ports.refresher.isRefreshing(id)) ports.rejections.admit(id)
+  admitForced(ports, connection, request.caller)
   const outcome = await wait(ports, connection, request)
   if (!outcome.ok) throw outcome.error
   if (isAlive(ports, outcome.connection)) return outcome.connection
@@ -171,23 +176,6 @@ function wait(ports: TokenPorts, connection: Connection, request: Wish): Promise
   return waitFor(ports.refresher.refresh(connection), ports.clock, request.signal, provider)
 }
 
-function isHeldOff(row: Connection['row'], now: number): boolean {
-  if (row.lastError === undefined || row.nextRefreshAt === undefined) return false
-  // The provider's governor limits requests while our client is refused, and forgets it at a restart: whoever
-  // has corrected the secret is not told of the old one.
-  if (row.lastError.class === 'client') return false
-  const confirming = row.lastError.class === 'reauthorize'
-  const until = confirming
-    ? row.nextRefreshAt
-    : Math.min(row.nextRefreshAt, row.lastError.at + ON_DEMAND_BACKOFF_MS)
-  return now < until && now >= row.lastError.at
-}
-
-function lastErrorOf(handle: ProviderHandle, { row }: Connection, now: number): BrokerError {
-  const reason = row.state === 'REAUTH_REQUIRED' ? row.state : (row.lastError?.reason ?? '')
-  return refreshError(handle, row, { reason, nextRefreshAt: row.nextRefreshAt }, now)
-}
-
 async function release(
   ports: TokenPorts,
   handle: ProviderHandle,
@@ -196,7 +184,7 @@ async function release(
 ): Promise<AccessToken> {
   const { row, tokens } = connection
   if (tokens === undefined) throw unreadable(row, connection.unreadable)
-  await record(ports, request, row.id, row.version, tokens)
+  await recordRelease(ports, request, row.id, row.version, tokens)
   const current = ports.connections.peek(row)
   // Whoever was told meanwhile that it is disconnected may rely on it.
   if (current === null) throw consentRequired(row)
@@ -219,27 +207,6 @@ async function releaseStatic(
     })
   }
   requireScopes(handle, { ...request, requestedScopes: handle.provider.scopes }, request.requiredScopes)
-  await record(ports, request, 'static', token.version, { ...token, fingerprint: token.version })
+  await recordStaticRelease(ports, request, token)
   return staticTokenOf(handle, token)
-}
-
-/**
- * Records the release of a token before it leaves.
- *
- * @throws BrokerError `BROKER_UNAVAILABLE` if a first release cannot be recorded
- */
-export async function record(
-  { audit }: TokenPorts,
-  { caller, provider, account }: TokenRequest,
-  connectionId: string,
-  version: string,
-  { fingerprint }: OpenTokens,
-): Promise<void> {
-  const { name, authentication } = caller
-  try {
-    const release = { caller: name, authentication, connectionId, provider, account, version, fingerprint }
-    await audit.recordRelease(release)
-  } catch (error) {
-    throw error instanceof AuditError ? storeUnavailable(error) : error
-  }
 }

@@ -61,6 +61,8 @@ export interface Circumstances {
   readonly evidence?: Evidence
   /** Whether the provider refuses so many grants that no refusal is believed. */
   readonly held: boolean
+  /** Milliseconds since the first refusal by a clock that does not jump; absent = it came in another run. */
+  readonly refusedForMs?: number
 }
 
 /**
@@ -77,6 +79,8 @@ export function judge(row: ConnectionRow, failure: Failure, circumstances: Circu
     case 'reauthorize':
       return judgeRefusal(row, circumstances)
     case 'connection':
+      // Only tokens wake the dead; and from their death their days are counted.
+      if (state === 'REAUTH_REQUIRED') return dead(stateReason, row.stateSince, now)
       return {
         state: 'CONNECTION_MISCONFIGURED',
         stateReason: 'PARAMETERS_REFUSED',
@@ -87,10 +91,10 @@ export function judge(row: ConnectionRow, failure: Failure, circumstances: Circu
     case 'unsupported':
       return { state, stateReason, reason: 'PROVIDER_MISCONFIGURED', nextRefreshAt: now + CLIENT_RETRY_MS }
     default: {
-      const usual = failure.outcomeUnknown
+      // Whatever a 503 asks for: the window in which a used refresh token is taken again may be shorter.
+      const delay = failure.outcomeUnknown
         ? unknownOutcomeDelay(row.outcomeUnknownTries)
-        : backoff(row.failures, fraction)
-      const delay = failure.retryAfterMs ?? usual
+        : (failure.retryAfterMs ?? backoff(row.failures, fraction))
       return { state, stateReason, reason: 'PROVIDER_UNAVAILABLE', nextRefreshAt: now + delay }
     }
   }
@@ -120,7 +124,7 @@ export function isExplained({ outcomeUnknownSince, suspect }: ConnectionRow): bo
   return outcomeUnknownSince !== undefined || suspect
 }
 
-function judgeRefusal(row: ConnectionRow, { now, evidence, held }: Circumstances): Verdict {
+function judgeRefusal(row: ConnectionRow, { now, evidence, held, refusedForMs }: Circumstances): Verdict {
   if (row.state === 'REAUTH_REQUIRED') return dead(row.stateReason as StateReason, row.stateSince, now)
   if (row.grantExpiresAt !== undefined && now >= row.grantExpiresAt) return dead('GRANT_ENDED', now, now)
 
@@ -133,7 +137,9 @@ function judgeRefusal(row: ConnectionRow, { now, evidence, held }: Circumstances
   // What was planned before the clock was set back lies too far ahead.
   const confirmAt = firstRefusal ? now + delay : Math.min(row.nextRefreshAt ?? now, now + CONFIRM_DELAY_MS)
   // A refusal that comes earlier, because somebody asked for a refresh, confirms nothing and delays nothing.
-  if (firstRefusal || now < confirmAt) return { ...waits, reason, nextRefreshAt: confirmAt }
+  // Nor does one that only a clock which jumped makes late.
+  const missing = Math.max(confirmAt - now, delay - (refusedForMs ?? delay))
+  if (firstRefusal || missing > 0) return { ...waits, reason, nextRefreshAt: now + missing }
   return dead(whyDead(row, explained, evidence, now), now, now)
 }
 

@@ -1,5 +1,6 @@
 import type { VerificationResult } from './broker.ts'
 import type { Connection } from './connection.ts'
+import { maySendTo } from './endpoint-origins.ts'
 import type { Clock } from './ports.ts'
 import type { ProviderHandle } from './providers.ts'
 
@@ -25,6 +26,9 @@ export async function verifyToken(
   const lacksScope =
     operation?.needs_scope !== undefined && granted?.includes(operation.needs_scope) === false
   if (operation?.url === undefined || lacksScope) return { result: 'UNSUPPORTED', at }
+  // It goes nowhere but where it could be sent when it was granted.
+  const isElsewhere = connection !== null && !maySendTo(handle, operation.url, connection.row)
+  if (isElsewhere) return { result: 'UNSUPPORTED', at }
   const { variables = {}, attributes = {}, providerAccountId = '' } = connection?.row ?? {}
   const result = await handle.client.verify({ accessToken, variables, attributes, providerAccountId })
   if (result.ok) return { result: 'VERIFIED', at }

@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../config/problem.ts'
+import { addAuditCommands } from './audit-commands.ts'
 import { addClientCommands, type Finish } from './client-commands.ts'
 import { CliError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
+import { addCopyCommands, addKeyCommands } from './key-commands.ts'
 import { addOfflineCommands, addServingCommands } from './local-commands.ts'
 import { note, plain, printJson, printJsonLine, styleFor } from './output.ts'
 import { processIo } from './process-io.ts'
@@ -50,8 +52,11 @@ function createProgram(io: Io, finish: Finish): Command {
   addServingCommands(program, io, finish)
   program.commandsGroup('A running broker:')
   addClientCommands(program, io, finish)
+  addAuditCommands(program, io, finish)
+  addKeyCommands(program, io, finish)
   program.commandsGroup('Offline:')
   addOfflineCommands(program, io, finish)
+  addCopyCommands(program, io, finish)
   return program
 }
 

@@ -57,7 +57,8 @@ export interface RpcMethod<Request, Response> {
  */
 export async function withBroker<T>(io: Io, body: (broker: BrokerClient) => Promise<T>): Promise<T> {
   const settings = clientSettings(io.env)
-  return withChannel(settings, await readToken(settings.tokenFile), body)
+  const { tokenFile } = settings
+  return withChannel(settings, tokenFile === undefined ? undefined : await readToken(tokenFile), body)
 }
 
 /** The same without saying who calls: for the health check, which needs no token. */
@@ -181,7 +182,8 @@ async function readToken(path: string): Promise<Secret> {
     if (!(error instanceof ConfigError)) throw error
     throw new CliError(EXIT.configuration, error.message, {
       help: [
-        'run this in the folder where the broker runs, or name the token file with TOKEN_BROKER_TOKEN_FILE',
+        'run this in the folder where the broker runs, or name the token file with TOKEN_BROKER_TOKEN_FILE; ' +
+          'a broker with operator_token: off has no token of its own, so take that of a caller',
       ],
       cause: error,
     })

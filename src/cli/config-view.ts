@@ -1,7 +1,7 @@
-import type { AllowRule, CallerConfig, Config, Listener, RootKeySource } from '../config/config.ts'
+import type { Config, GrpcListener, Listener, RootKeySource } from '../config/config.ts'
 import type { Provider } from '../providers/provider.ts'
+import { callerLines, callerToJson } from './caller-view.ts'
 import { fields, type Style, table } from './output.ts'
-import { formatTime } from './time.ts'
 
 /** Shows a configuration to a person: what would listen, for which providers, for whom. No secret is in it. */
 export function configLines(config: Config, now: number, style: Style): string[] {
@@ -16,29 +16,25 @@ export function configLines(config: Config, now: number, style: Style): string[]
     '',
     ...providerLines([...config.providers.values()], style),
     '',
-    ...callerLines(config.callers, now, style),
+    ...callerLines(config, now, style),
   ]
 }
 
 /** The same for programs. */
 export function configToJson(config: Config): object {
-  const listener = ({ host, port, tls }: Listener) => ({ host, port, tls: tlsLabel(tls) })
   return {
     listen: {
-      grpc: config.listen.grpc.map(listener),
-      http: listener(config.listen.http),
-      admin: listener(config.listen.admin),
+      grpc: config.listen.grpc.map(listenerToJson),
+      http: listenerToJson(config.listen.http),
+      admin: listenerToJson(config.listen.admin),
     },
     publicUrl: config.publicUrl,
     dataDir: config.dataDir,
     store: config.store,
     rootKey: rootKeyLabel(config.rootKey),
     providers: [...config.providers.values()].map(providerToJson),
-    callers: config.callers.map(({ name, expiresAtMs, allow }) => ({
-      name,
-      ...(expiresAtMs !== undefined && { expireTime: new Date(expiresAtMs) }),
-      allow,
-    })),
+    operatorToken: config.operatorToken,
+    callers: config.callers.map(callerToJson),
   }
 }
 
@@ -87,42 +83,23 @@ function hasConsent(provider: Provider): boolean {
   return provider.clientId !== undefined && provider.definition.refresh.mode !== 'client_credentials'
 }
 
-function callerLines(callers: readonly CallerConfig[], now: number, style: Style): string[] {
-  if (callers.length === 0) {
-    return ['No callers are configured: only the holder of operator.token may call.']
-  }
-  const rows = callers.map(caller => [
-    caller.name,
-    callerExpiry(caller, now, style),
-    caller.allow.map(ruleLabel).join('; ') || style('warning', 'nothing'),
-  ])
-  return table(
-    ['CALLER', 'TOKEN EXPIRES', 'MAY CALL'].map(heading => style('heading', heading)),
-    rows,
-  )
+function listenerToJson(listener: GrpcListener): object {
+  if ('socket' in listener) return listener
+  const { host, port, tls } = listener
+  return { host, port, tls: tlsLabel(tls) }
 }
 
-function callerExpiry({ expiresAtMs }: CallerConfig, now: number, style: Style): string {
-  if (expiresAtMs === undefined) return 'never'
-  const time = formatTime(new Date(expiresAtMs), now) ?? ''
-  return expiresAtMs <= now ? style('bad', `expired ${time}`) : time
-}
-
-function ruleLabel({ providers, accounts, methods }: AllowRule): string {
-  const whose = accounts.map(account =>
-    account === '' ? 'the system-level credential' : `account ${account}`,
-  )
-  return `${methods.join(', ')} of ${providers.join(', ')} for ${whose.join(', ')}`
-}
-
-function listenerLabel({ host, port, tls }: Listener): string {
+function listenerLabel(listener: GrpcListener): string {
+  if ('socket' in listener) return `unix:${listener.socket}`
+  const { host, port, tls } = listener
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   return tls === undefined ? address : `${address} (TLS: ${tlsLabel(tls)})`
 }
 
 function tlsLabel(tls: Listener['tls']): string {
   if (tls === undefined) return 'off'
-  return tls === 'proxy' ? 'ended by a proxy' : 'own certificate'
+  if (tls === 'proxy') return 'ended by a proxy'
+  return tls.clientCa === undefined ? 'own certificate' : 'own certificate, client certificates'
 }
 
 function rootKeyLabel(source: RootKeySource): string {

@@ -2,9 +2,12 @@ import { type Command, Option } from 'commander'
 import type { CallersCreateOptions } from './callers-create.ts'
 import type { Finish } from './client-commands.ts'
 import type { ConfigCheckOptions } from './config-check.ts'
+import type { DoctorOptions } from './doctor.ts'
 import type { Io } from './io.ts'
-import { collect, duration, port } from './option-values.ts'
+import { collect, collectScopes, duration, port } from './option-values.ts'
+import type { PolicyTestOptions } from './policy-test.ts'
 import type { SandboxCommandOptions } from './sandbox.ts'
+import type { ServeOptions } from './serve.ts'
 
 /** The port that definitions with `endpoints_base` aim at in the documentation. */
 const SANDBOX_PORT = 8087
@@ -19,9 +22,11 @@ export function addServingCommands(program: Command, io: Io, finish: Finish): vo
     .command('serve')
     .description('run the broker')
     .addOption(configFile())
-    .action(async ({ config }: { config?: string }) => {
+    .option('--accept-restore', 'take an older copy of the database, and check its connections one by one')
+    .option('--allow-insecure-debugging', 'serve with switches that print secrets; on loopback alone')
+    .action(async ({ config, ...options }: { config?: string } & Omit<ServeOptions, 'configPath'>) => {
       const { serve } = await import('./serve.ts')
-      finish(await serve({ configPath: config }))
+      finish(await serve({ configPath: config, ...options }))
     })
   program
     .command('demo')
@@ -70,6 +75,18 @@ export function addOfflineCommands(program: Command, io: Io, finish: Finish): vo
       const { configCheck } = await import('./config-check.ts')
       finish(await configCheck(options, io))
     })
+  addPolicy(program, io, finish)
+  program
+    .command('doctor')
+    .description('look at everything a broker with this configuration rests on, and say what to do')
+    .addOption(configFile())
+    .option('--offline', 'ask no provider whether it is there')
+    .addOption(json())
+    .action(async (options: DoctorOptions) => {
+      const { doctor } = await import('./doctor.ts')
+      finish(await doctor(options, io))
+    })
+
   const callers = program.command('callers').description('work with those who may call')
   callers
     .command('create')
@@ -92,6 +109,25 @@ export function addOfflineCommands(program: Command, io: Io, finish: Finish): vo
     .action(async (name: string, options: CallersCreateOptions) => {
       const { callersCreate } = await import('./callers-create.ts')
       finish(await callersCreate(name, options, io))
+    })
+}
+
+function addPolicy(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('policy')
+    .description('work with what callers may do')
+    .command('test')
+    .description('say whether the configuration lets a caller make a call, and which rule does')
+    .addOption(configFile())
+    .requiredOption('--caller <name>', 'who calls')
+    .requiredOption('--method <rpc>', 'what it calls, such as GetAccessToken')
+    .option('--provider <id>', 'for whose connection (default: for any)')
+    .option('--account <account>', 'whose connection (default: the system-level credential)')
+    .option('--scope <scope>', 'a scope that the call names; repeatable', collectScopes, [])
+    .addOption(json())
+    .action(async (options: PolicyTestOptions) => {
+      const { policyTest } = await import('./policy-test.ts')
+      finish(await policyTest(options, io))
     })
 }
 

@@ -1,13 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import { createCallers } from '../api/callers.ts'
 import { createApiServer } from '../api/server.ts'
-import { createAudit } from '../audit/releases.ts'
 import type { Broker } from '../broker/broker.ts'
 import { createBroker } from '../broker/create-broker.ts'
 import type { Log } from '../broker/ports.ts'
-import { hashCallerToken } from '../config/caller-token.ts'
-import type { Config, Listener } from '../config/config.ts'
-import { readOrCreateOperatorToken } from '../config/operator-token.ts'
+import type { CallerConfig, Config, Listener } from '../config/config.ts'
+import { readSystemFile } from '../config/system.ts'
 import type { Http } from '../egress/http.ts'
 import { createHttp } from '../egress/undici-http.ts'
 import { createAdminServer } from '../http/admin-server.ts'
@@ -17,6 +13,9 @@ import { createDefinitionSource } from '../oauth/discovery.ts'
 import type { Provider } from '../providers/provider.ts'
 import { openSealedStore } from '../store/open-store.ts'
 import { CliError, EXIT } from './exit.ts'
+import { serveAudit } from './serve-audit.ts'
+import { createServedCallers } from './serve-callers.ts'
+import type { PolicyUpdate } from './serve-policy.ts'
 import { systemClock, systemRandom } from './system-ports.ts'
 
 /** A broker that listens. */
@@ -26,8 +25,15 @@ export interface RunningBroker {
   readonly grpcPorts: readonly number[]
   readonly httpPort: number
   readonly adminPort: number
+  /** Takes these callers instead of those so far, at once: open streams that they may not have end. */
+  usePolicy(callers: readonly CallerConfig[], update: PolicyUpdate): void
   /** Health says no first, calls and refreshes in flight finish and are stored, then everything closes. */
   stop(): Promise<void>
+}
+
+export interface StartOptions {
+  /** Default: false. */
+  readonly acceptRestore?: boolean
 }
 
 type Close = () => void | Promise<void>
@@ -38,11 +44,15 @@ type Close = () => void | Promise<void>
  *
  * @throws DataLockedError, RootKeyError, StoreSetupError, StoreError, ConfigError, ListenError, CliError
  */
-export async function startBroker(config: Config, log: Log): Promise<RunningBroker> {
+export async function startBroker(
+  config: Config,
+  log: Log,
+  options: StartOptions = {},
+): Promise<RunningBroker> {
   const closers: Close[] = []
   const stop = () => stopAll(closers, log)
   try {
-    return { ...(await start(config, log, close => closers.push(close))), stop }
+    return { ...(await start(config, log, close => closers.push(close), options)), stop }
   } catch (error) {
     await stop()
     throw error
@@ -69,43 +79,54 @@ async function stopAll(closers: Close[], log: Log): Promise<void> {
   }
 }
 
-async function start(config: Config, log: Log, onStop: (close: Close) => void) {
-  const { dataDir, rootKey } = config
-  const data = await openSealedStore({ dataDir, rootKey, now: Date.now() })
+async function start(
+  config: Config,
+  log: Log,
+  onStop: (close: Close) => void,
+  { acceptRestore = false }: StartOptions,
+) {
+  const data = await openData(config, acceptRestore)
   onStop(data.close)
-  const { store, keyring, spool } = data
-  const operatorToken = await readOrCreateOperatorToken(dataDir, randomBytes)
+  const { store, keyring, keys, spool } = data
   const http = createHttp()
   onStop(http.close)
   const clock = systemClock
+  const callers = await createServedCallers(config, { http, readFile: readSystemFile, clock, log })
+  onStop(callers.close)
+  const served = serveAudit(config, store, clock, log)
+  onStop(served.close)
+  const { audit } = served
   const broker = createBroker({
     clients: [...config.providers.values()].map(provider => createClient(provider, http)),
     store,
     keyring,
+    keys,
     spool,
-    audit: createAudit({ write: store.recordReleases, now: clock.now, schedule: clock.schedule }),
+    audit,
     clock,
     random: systemRandom,
     log,
     publicUrl: config.publicUrl,
+    returnUrls: config.returnUrls,
   })
   onStop(broker.stop)
 
-  const callers = createCallers({
-    operatorTokenHash: hashCallerToken(operatorToken.expose()),
-    callers: config.callers,
-    clock,
-  })
-  const api = createApiServer({ broker, callers, log, clock })
+  const api = createApiServer({ broker, callers, denials: audit, log, clock, readFile: readSystemFile })
   const consent = createConsentServer({
     flow: broker.consent,
     publicUrl: config.publicUrl,
     tls: config.listen.http.tls,
+    readFile: readSystemFile,
     trustedProxies: config.trustedProxies,
     log,
     random: systemRandom,
   })
-  const admin = createAdminServer({ unreadiness: broker.unreadiness, tls: config.listen.admin.tls, log })
+  const admin = createAdminServer({
+    unreadiness: broker.unreadiness,
+    tls: config.listen.admin.tls,
+    readFile: readSystemFile,
+    log,
+  })
   onStop(admin.close)
   onStop(consent.close)
   onStop(api.drain)
@@ -115,7 +136,29 @@ async function start(config: Config, log: Log, onStop: (close: Close) => void) {
   const { port: httpPort } = await listening('http', config.listen.http, consent.listen)
   const { port: adminPort } = await listening('admin', config.listen.admin, admin.listen)
   api.setServing(true)
-  return { broker, grpcPorts, httpPort, adminPort }
+  served.started()
+  if (data.restored !== undefined) {
+    const count = data.restored
+    log.warn('An older copy of the database was accepted; its connections are checked', { count })
+    audit.note({ event: 'STORE_RESTORED', count })
+  }
+  const usePolicy = (next: readonly CallerConfig[], { trigger, change }: PolicyUpdate) => {
+    callers.replace(next)
+    api.checkStreams()
+    // A right is taken whether or not that can be recorded.
+    audit.note({ event: 'POLICY_CHANGED', details: { trigger, ...change } })
+  }
+  return { broker, grpcPorts, httpPort, adminPort, usePolicy }
+}
+
+/** A refresh token that is not replaced is as good in an older copy as in the newest. */
+function openData({ dataDir, rootKey, nextRootKey, providers }: Config, acceptRestore: boolean) {
+  const kept = [...providers.values()].filter(({ definition }) => definition.refresh.replay === 'same')
+  const exempt = kept.map(({ id }) => id)
+  return openSealedStore({
+    ...{ dataDir, rootKey, nextRootKey, now: Date.now() },
+    acceptRestore: acceptRestore ? { exempt } : undefined,
+  })
 }
 
 function createClient(provider: Provider, http: Http): OAuthClient {

@@ -1,6 +1,8 @@
 import { ListenError } from '../api/listening.ts'
-import { loadConfig } from '../config/load.ts'
+import { findDebugSwitches } from '../config/debugging.ts'
+import { completeConfig } from '../config/load.ts'
 import { systemConfigParts } from '../config/system.ts'
+import { readWritten } from '../config/written.ts'
 import { DataLockedError } from '../store/data-lock.ts'
 import { RootKeyError } from '../store/root-key.ts'
 import { StoreSetupError } from '../store/setup-error.ts'
@@ -8,24 +10,49 @@ import { StoreError } from '../store/store.ts'
 import { createLog } from '../telemetry/log.ts'
 import { CliError, EXIT } from './exit.ts'
 import { startBroker } from './serve-broker.ts'
+import { configWhenSecretsCome } from './serve-config.ts'
+import { hardenProcess, refuseDebugSwitches } from './serve-hardening.ts'
+import { keepPolicyCurrent, type LivePolicy } from './serve-policy.ts'
 
 /** What a person has to mend before a start can succeed. */
 const SETUP_ERRORS = [DataLockedError, RootKeyError, StoreSetupError, ListenError]
 
+export interface ServeOptions {
+  /** Undefined = where `config` finds it. */
+  readonly configPath?: string
+  /** Takes an older database than the data directory has seen, and checks its connections. Default: false. */
+  readonly acceptRestore?: boolean
+  /** Serves on loopback even with switches that give secrets away. Default: false. */
+  readonly allowInsecureDebugging?: boolean
+}
+
 /**
- * Runs the broker until SIGINT or SIGTERM.
+ * Runs the broker until SIGINT or SIGTERM. Who may call what follows the configuration, also at SIGHUP.
  *
  * @returns the exit code: 0 after a graceful stop
  * @throws CliError with exit code 78 if the configuration, the keys or the data directory do not allow a start
  */
-export async function serve({ configPath }: { readonly configPath?: string }): Promise<number> {
-  const config = await loadConfig(systemConfigParts(configPath))
-  const log = createLog(config.log.level)
-  const running = await startBroker(config, log).catch(refuse)
+export async function serve(options: ServeOptions): Promise<number> {
+  const { configPath, acceptRestore = false, allowInsecureDebugging = false } = options
+  const parts = systemConfigParts(configPath)
+  const written = await readWritten(parts)
+  const log = createLog(written.config.log.level)
+  // Before any secret is read.
+  const switches = findDebugSwitches(parts.env, process.execArgv)
+  refuseDebugSwitches(switches, allowInsecureDebugging, written.config, log)
+  hardenProcess(log)
+  const config = await configWhenSecretsCome(() => completeConfig(written, parts), log)
+  if (config === undefined) return EXIT.ok
+  let policy: LivePolicy | undefined
+  // From the first moment on, for it ends a process that does not expect it.
+  process.on('SIGHUP', () => void policy?.reload('SIGHUP'))
+  const running = await startBroker(config, log, { acceptRestore }).catch(refuse)
   // Before anybody is told that we serve: who starts us may stop us at once.
   const stopped = stopSignal()
   log.info('Serving', {
-    grpc: config.listen.grpc.map(({ host }, index) => `${host}:${running.grpcPorts[index]}`),
+    grpc: config.listen.grpc.map((listener, index) =>
+      'socket' in listener ? `unix:${listener.socket}` : `${listener.host}:${running.grpcPorts[index]}`,
+    ),
     http: `${config.listen.http.host}:${running.httpPort}`,
     admin: `${config.listen.admin.host}:${running.adminPort}`,
     publicUrl: config.publicUrl,
@@ -33,10 +60,13 @@ export async function serve({ configPath }: { readonly configPath?: string }): P
     providers: [...config.providers.keys()],
     callers: config.callers.map(({ name }) => name),
   })
-  for (const { host, tls } of [...config.listen.grpc, config.listen.http, config.listen.admin]) {
-    if (tls === 'proxy') log.warn('TLS must be ended by a proxy in front of this listener', { host })
+  for (const listener of [...config.listen.grpc, config.listen.http, config.listen.admin]) {
+    if ('socket' in listener || listener.tls !== 'proxy') continue
+    log.warn('TLS must be ended by a proxy in front of this listener', { host: listener.host })
   }
+  policy = keepPolicyCurrent({ parts, written, callers: config.callers, apply: running.usePolicy, log })
   const signal = await stopped
+  policy.stop()
   log.info('Stopping: calls and refreshes in flight finish first', { signal })
   await running.stop()
   log.info('Stopped')

@@ -1,4 +1,6 @@
+import { isIP } from 'node:net'
 import { isLoopback } from '../loopback.ts'
+import { createNetworks, forbiddenPurpose } from '../special-address.ts'
 import { Mistake } from './mistake.ts'
 
 /** Stands in for a `{placeholder}` of a definition while a URL is checked. */
@@ -24,7 +26,27 @@ export function checkEndpoint(written: string): void {
   if (!written.startsWith('{')) parseSecureUrl(written.replaceAll(/\{\w+\}/g, ANY))
 }
 
-function parseSecureUrl(written: string): URL {
+/** This machine may stand in a URL as it is. */
+const LOOPBACK = ['127.0.0.0/8', '::1']
+
+/**
+ * Checks that the broker would connect to a URL's host, if that is an address; a name is judged when it is used.
+ *
+ * @param networks what the provider's `allow_networks` names
+ * @throws Mistake if it is not on the public internet, this machine or one of the networks
+ */
+export function checkAddress(written: string, networks: readonly string[]): void {
+  const host = URL.parse(written.replaceAll(/\{\w+\}/g, ANY))?.hostname.replace(/^\[|\]$/g, '') ?? ''
+  if (isIP(host) === 0) return
+  const purpose = forbiddenPurpose(host, createNetworks([...LOOPBACK, ...networks]))
+  if (purpose === undefined) return
+  throw new Mistake(
+    `${host} is not on the public internet (${purpose}); name it in allow_networks of the provider if that is meant`,
+  )
+}
+
+/** @throws Mistake unless it is https, or http of loopback, without user */
+export function parseSecureUrl(written: string): URL {
   const url = URL.parse(written)
   if (url === null || !/^https?:\/\/[^/]/i.test(written)) {
     throw new Mistake('expected a URL such as https://broker.example.com')

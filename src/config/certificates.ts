@@ -33,10 +33,15 @@ function readKey(pem: string): KeyObject {
 
 /** Checks that a PEM text holds certificates and every one of them can be read. @throws Mistake */
 export function requireAuthorities(pem: string): void {
-  const certificates = pem.match(CERTIFICATE) ?? []
+  const certificates = splitCertificates(pem)
   if (certificates.length === 0 || !certificates.every(isCertificate)) {
     throw new Mistake('expected certificates as PEM, or the path of a file of them')
   }
+}
+
+/** The certificates of a PEM text, each as a text of its own. */
+export function splitCertificates(pem: string): string[] {
+  return pem.match(CERTIFICATE) ?? []
 }
 
 function isCertificate(pem: string): boolean {

@@ -12,8 +12,11 @@ const DEFAULT_DATA_DIR = './data'
 export interface ClientSettings {
   /** `host:port`, or `unix:` and a path. */
   readonly address: string
-  /** The file of the caller token: the operator's, in the data directory, unless another is named. */
-  readonly tokenFile: string
+  /**
+   * The file of the caller token: the operator's, in the data directory, unless another is named.
+   * Absent = a certificate says who calls.
+   */
+  readonly tokenFile?: string
   /** PEM of the certificate authorities to trust instead of the system's. */
   readonly caFile?: string
   /** PEM of the client's own certificate; `keyFile` is set too. */
@@ -38,11 +41,15 @@ export function clientSettings(env: Environment): ClientSettings {
     address,
     tokenFile:
       variable(env, 'TOKEN_BROKER_TOKEN_FILE') ??
-      join(variable(env, 'TOKEN_BROKER_DATA_DIR') ?? DEFAULT_DATA_DIR, OPERATOR_TOKEN_FILE),
+      (certFile === undefined ? operatorTokenFile(env) : undefined),
     caFile: variable(env, 'TOKEN_BROKER_CA_FILE'),
     certFile,
     keyFile,
   }
+}
+
+function operatorTokenFile(env: Environment): string {
+  return join(variable(env, 'TOKEN_BROKER_DATA_DIR') ?? DEFAULT_DATA_DIR, OPERATOR_TOKEN_FILE)
 }
 
 function requireAddress(address: string): void {

@@ -16,7 +16,17 @@ export const ADMIN_METHODS = [
   'ImportConnection',
   'ListProviders',
   'WatchConnections',
+  'ListAuditRecords',
+  'FindReleases',
+  'GetKeys',
+  'RotateKeys',
+  'RewrapKeys',
+  'RebindConnections',
+  'GetRestore',
 ] as const
+
+/** The RPCs about the broker as a whole: only a rule for all providers and all accounts allows them. */
+export const WHOLE_BROKER_METHODS: readonly string[] = ['GetKeys', 'RotateKeys', 'RewrapKeys', 'GetRestore']
 
 /** Every RPC name that a caller's `allow` may hold; the two services share none. */
 export const METHODS: readonly string[] = [...TOKEN_BROKER_METHODS, ...ADMIN_METHODS]

@@ -11,6 +11,9 @@ export class Mistake extends Error {
   }
 }
 
+/** A {@link Mistake} that may pass by itself: a program that gave no secret this time. */
+export class PassingMistake extends Mistake {}
+
 /**
  * Runs an action and reports a {@link Mistake} instead of throwing it, so that the others are found too.
  *
@@ -25,7 +28,7 @@ export async function attempt<T>(
     return await action()
   } catch (error) {
     if (!(error instanceof Mistake)) throw error
-    report(path, error.message)
+    report(path, error.message, error instanceof PassingMistake)
     return undefined
   }
 }

@@ -13,10 +13,12 @@ export interface Problem {
   readonly path: string
   /** What is wrong and what would be right. */
   readonly message: string
+  /** Whether it may pass by itself, as when a secret manager does not answer. Absent = no. */
+  readonly mayPass?: boolean
 }
 
 /** Takes down what is wrong with the value at a path. */
-export type Report = (path: ConfigPath, message: string) => void
+export type Report = (path: ConfigPath, message: string, mayPass?: boolean) => void
 
 /** Lines printed of one failed start; a file that is no configuration at all has thousands of mistakes. */
 export const PROBLEM_LINES_MAX = 50
@@ -31,6 +33,11 @@ export class ConfigError extends Error {
     super(formatProblems(inOrder))
     this.name = 'ConfigError'
     this.problems = inOrder
+  }
+
+  /** Whether everything that is wrong may pass by itself. */
+  get mayPass(): boolean {
+    return this.problems.every(({ mayPass }) => mayPass === true)
   }
 }
 

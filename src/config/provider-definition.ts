@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { type Definition, definitionSchema } from '../providers/definition.ts'
 import { type Data, isData } from '../providers/merge.ts'
 import { DefinitionError, PRODUCTION, resolveDefinition } from '../providers/resolve.ts'
-import { checkEndpoint } from './base-url.ts'
+import { checkAddress, checkEndpoint } from './base-url.ts'
 import { attempt } from './mistake.ts'
 import type { ConfigPath, Report } from './problem.ts'
 import type { WrittenProvider } from './provider-schema.ts'
@@ -29,15 +29,24 @@ const SHORT_FORM: Readonly<Record<string, string>> = {
  */
 export async function readDefinition(
   id: string,
-  { definition = id, environment = PRODUCTION }: WrittenProvider,
+  {
+    definition = id,
+    environment = PRODUCTION,
+    allow_networks: networks,
+    endpoints_base: base,
+  }: WrittenProvider,
   report: Report,
 ): Promise<Definition | undefined> {
   const locate = (path: ConfigPath) => ['definition', ...placeIn(definition, environment, path)]
   try {
     const resolved = resolveDefinition(definition, id, environment)
     for (const [path, url] of urlsOf(resolved)) {
-      await attempt(report, locate(path), () => checkEndpoint(url))
+      await attempt(report, locate(path), () => {
+        checkEndpoint(url)
+        if (base === undefined && isConnectedTo(path)) checkAddress(url, networks)
+      })
     }
+    if (base !== undefined) await attempt(report, ['endpoints_base'], () => checkAddress(base, networks))
     return resolved
   } catch (error) {
     if (!(error instanceof DefinitionError)) throw error
@@ -71,6 +80,11 @@ function valueAt(value: unknown, path: ConfigPath): unknown {
     if (Array.isArray(at)) return at[Number(step)]
     return isData(at) && typeof step === 'string' && Object.hasOwn(at, step) ? at[step] : undefined
   }, value)
+}
+
+/** Consent pages are opened by browsers, and what is called with tokens by callers. */
+function isConnectedTo([first]: ConfigPath): boolean {
+  return first === 'issuer' || first === 'operations'
 }
 
 function urlsOf({ issuer, authorize, operations, present }: Definition): [ConfigPath, string][] {

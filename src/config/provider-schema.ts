@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Data, isData } from '../providers/merge.ts'
+import { parseNetwork } from './address.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { Mistake } from './mistake.ts'
 import { sourceSchema } from './secret-source.ts'
@@ -26,6 +27,9 @@ const PER_SECOND_MAX = 10_000
 const PER_SECOND_DEFAULT = 10
 /** One request in 100 seconds: slower, and a waiting caller never gets an answer. */
 const PER_SECOND_MIN = 0.01
+
+/** More networks than this is a range that should be written as one. */
+const NETWORKS_MAX = 100
 
 /** What a provider id looks like; it is typed in commands and stands in URLs. */
 const PROVIDER_ID = /^[a-z][a-z0-9-]{0,62}$/
@@ -57,7 +61,7 @@ const providerSchema = z.strictObject({
   ca: z.string().min(1).optional(),
   endpoints_base: text(parseBaseUrl).optional(),
   webhook_secret: notYet,
-  allow_networks: notYet,
+  allow_networks: z.array(text(parseNetwork)).max(NETWORKS_MAX).default([]),
 })
 
 /** `providers`: by id. */

@@ -31,7 +31,8 @@ export async function readProviders(
 ): Promise<Map<string, Provider>> {
   const all = await Promise.all(
     Object.entries(written).map(([id, provider]) => {
-      const report: Report = (path, message) => parts.report(['providers', id, ...path], message)
+      const report: Report = (path, message, mayPass) =>
+        parts.report(['providers', id, ...path], message, mayPass)
       return readProvider(id, provider, { ...parts, report })
     }),
   )
@@ -74,6 +75,7 @@ async function readProvider(
     missingScopes: written.missing_scopes ?? definition.missing_scopes,
     variables: written.variables,
     endpointsBase: written.endpoints_base,
+    allowNetworks: written.allow_networks,
   }
 }
 

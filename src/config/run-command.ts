@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { spawn } from 'node:child_process'
 import type { Environment } from './environment.ts'
 import { createGate } from './gate.ts'
-import { Mistake } from './mistake.ts'
+import { Mistake, PassingMistake } from './mistake.ts'
 
 /** Milliseconds for a program to print a secret; a secret manager answers in one or two seconds. */
 const COMMAND_TIMEOUT_MS = 10_000
@@ -16,7 +16,8 @@ const COMMANDS_AT_ONCE_MAX = 8
  *
  * @param command the program and its arguments
  * @param folder where it runs, and where a relative path of the program starts
- * @throws Mistake that names the program, neither its arguments nor anything that it printed
+ * @throws Mistake that names the program, neither its arguments nor anything that it printed; a `PassingMistake` if the
+ *   program failed or took too long, so that it may work later
  */
 export type RunCommand = (command: readonly string[], folder: string) => Promise<string>
 
@@ -36,25 +37,28 @@ function run([program = '', ...words]: readonly string[], { folder, env, timeout
   return new Promise<string>((resolve, reject) => {
     const child = start(program, words, folder, env)
     const output: Buffer[] = []
-    const fail = (how: string, cause?: unknown) => {
+    const fail = (how: string, cause?: unknown, Kind = Mistake) => {
       clearTimeout(deadline)
       child.stdout.destroy()
-      reject(new Mistake(`the command ${program} ${how}`, cause))
+      reject(new Kind(`the command ${program} ${how}`, cause))
     }
-    const stop = (how: string) => {
+    const failForNow = (how: string) => fail(how, undefined, PassingMistake)
+    const deadline = setTimeout(() => {
       endGroup(child.pid)
-      fail(how)
-    }
-    const deadline = setTimeout(() => stop(`took longer than ${timeoutMs / 1000} seconds`), timeoutMs)
+      failForNow(`took longer than ${timeoutMs / 1000} seconds`)
+    }, timeoutMs)
     child.once('error', (error: NodeJS.ErrnoException) => {
       fail(error.code === 'ENOENT' ? 'was not found' : `could not be started (${error.code})`, error)
     })
     child.stdout.on('data', (chunk: Buffer) => {
       output.push(chunk)
-      if (sizeOf(output) > COMMAND_OUTPUT_BYTES_MAX) stop('printed more than 64 KiB')
+      if (sizeOf(output) <= COMMAND_OUTPUT_BYTES_MAX) return
+      endGroup(child.pid)
+      fail('printed more than 64 KiB')
     })
     child.once('close', (code, signal) => {
-      if (code !== 0) return fail(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`)
+      if (signal !== null) return failForNow(`was ended by ${signal}`)
+      if (code !== 0) return failForNow(`ended with exit code ${code}`)
       if (!isUtf8(Buffer.concat(output))) return fail('printed something that is not UTF-8 text')
       clearTimeout(deadline)
       resolve(Buffer.concat(output).toString('utf8'))

@@ -11,11 +11,11 @@ import { createRunCommand } from './run-command.ts'
  */
 export function systemConfigParts(argvPath?: string): ConfigParts {
   const env = captureEnvironment()
-  return { argvPath, env, cwd: process.cwd(), readFile, runCommand: createRunCommand(env) }
+  return { argvPath, env, cwd: process.cwd(), readFile: readSystemFile, runCommand: createRunCommand(env) }
 }
 
-/** Pipes and `/dev/fd` have no size, so it is read and not asked. */
-const readFile: ReadFile = async (path, bytesMax) => {
+/** Reads a file of this machine. Pipes and `/dev/fd` have no size, so it is read and not asked. */
+export const readSystemFile: ReadFile = async (path, bytesMax) => {
   const file = await open(path, 'r')
   const chunks: Buffer[] = []
   // The stream closes the file.

@@ -51,6 +51,8 @@ export function collect(host: string): Collector {
       resolve({ status, headers, body: new Secret(Buffer.concat(chunks).toString('utf8')) })
     },
     onResponseError(_controller, error) {
+      // What our own guard says is the best that can be said.
+      if (error instanceof HttpError) return reject(error)
       const kind = controller === undefined ? 'not_sent' : 'no_answer'
       const what = kind === 'not_sent' ? `cannot reach ${host}` : `${host} did not answer completely`
       reject(new HttpError(kind, `${what} (${codeOf(error)})`, { cause: error }))

@@ -29,10 +29,25 @@ export interface HttpResponse {
 export interface HttpOptions {
   /** PEM of the certificate authorities to trust instead of the system's. */
   readonly ca?: string
+  /** Which addresses may be connected to. Absent = the public internet alone. */
+  readonly reach?: Reach
 }
 
 /**
- * - `not_sent`: the provider cannot have seen the request (name resolution, connect, TLS).
+ * Addresses beside those of the public internet that may be connected to, or `anywhere`, for what the operator alone
+ * decides and no provider's answer or caller's variable can change.
+ */
+export type Reach =
+  | 'anywhere'
+  | {
+      /** Ranges such as `10.0.0.0/8`, or single addresses. */
+      readonly networks?: readonly string[]
+      /** Origins on this machine that stand in the configuration themselves. */
+      readonly loopbackOrigins?: readonly string[]
+    }
+
+/**
+ * - `not_sent`: the provider cannot have seen the request (name resolution, a forbidden address, connect, TLS).
  * - `no_answer`: it may have acted, but no complete answer came (reset, hard timeout).
  * - `too_large`: an answer came and exceeded {@link RESPONSE_BYTES_MAX}.
  */
@@ -52,8 +67,8 @@ export class HttpError extends Error {
 /**
  * The only way out of the process.
  *
- * Follows no redirect (a 3xx is an answer like any other), keeps no cookie, cuts answers at
- * {@link RESPONSE_BYTES_MAX}, ends every request at {@link HARD_TIMEOUT_MS}. Nobody but that deadline
+ * Connects to the public internet and to what {@link Reach} adds; plain http goes to this machine alone. Follows no
+ * redirect (a 3xx is an answer like any other), keeps no cookie, cuts answers at {@link RESPONSE_BYTES_MAX}, ends every request at {@link HARD_TIMEOUT_MS}. Nobody but that deadline
  * aborts a request: a caller that stops waiting must not cost a rotated token.
  *
  * @throws HttpError

@@ -12,6 +12,7 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from './http.ts'
+import { createGuard, type Guard, type Resolve } from './reach.ts'
 
 /** A timer that fires this much late says that the process was paused, not that the provider is slow. */
 const PAUSE_MS = 250
@@ -19,45 +20,55 @@ const PAUSE_MS = 250
 const TURNS = 2
 const TURNS_AFTER_PAUSE = 20
 
-/** The limits of {@link createHttp}; tests shorten them. */
-export interface HttpLimits {
+/** What {@link createHttp} may be told otherwise; tests do. */
+export interface HttpSettings {
   readonly connectTimeoutMs?: number
   readonly hardTimeoutMs?: number
+  /** Default: the system's resolver. */
+  readonly resolve?: Resolve
 }
 
 /** Creates the one HTTP client of the process, on undici. */
-export function createHttp(limits: HttpLimits = {}): Http {
-  const connectTimeoutMs = limits.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
-  const hardTimeoutMs = limits.hardTimeoutMs ?? HARD_TIMEOUT_MS
+export function createHttp(settings: HttpSettings = {}): Http {
+  const connectTimeoutMs = settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
+  const hardTimeoutMs = settings.hardTimeoutMs ?? HARD_TIMEOUT_MS
   const agents = new Map<string, Agent>()
 
-  function agentFor({ ca }: HttpOptions): Agent {
-    const key = ca ?? ''
-    const agent = agents.get(key) ?? createAgent(ca, connectTimeoutMs)
+  function agentFor(url: URL, { ca, reach }: HttpOptions): Agent {
+    const guard = createGuard(url, reach, settings.resolve)
+    const key = JSON.stringify([ca, guard.key])
+    const agent = agents.get(key) ?? createAgent(ca, guard, connectTimeoutMs)
     agents.set(key, agent)
     return agent
   }
 
   return {
-    send: (request, options = {}) => exchange(agentFor(options), request, hardTimeoutMs),
+    async send(request, options = {}) {
+      const url = new URL(request.url.expose())
+      requireTls(url)
+      return exchange(agentFor(url, options), url, request, hardTimeoutMs)
+    },
     close: async () => {
       await Promise.all([...agents.values()].map(agent => agent.close()))
     },
   }
 }
 
-function createAgent(ca: string | undefined, connectTimeoutMs: number): Agent {
+function createAgent(ca: string | undefined, { lookup }: Guard, connectTimeoutMs: number): Agent {
   return new Agent({
-    connect: { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) },
+    connect: { timeout: connectTimeoutMs, lookup, ...(ca === undefined ? {} : { ca }) },
     // The hard timeout below is the only deadline: undici's own would throw away a late answer.
     headersTimeout: 0,
     bodyTimeout: 0,
   })
 }
 
-async function exchange(agent: Agent, request: HttpRequest, hardTimeoutMs: number): Promise<HttpResponse> {
-  const url = new URL(request.url.expose())
-  requireTls(url)
+async function exchange(
+  agent: Agent,
+  url: URL,
+  request: HttpRequest,
+  hardTimeoutMs: number,
+): Promise<HttpResponse> {
   const answer = collect(url.host)
   const startedAt = performance.now()
   const timer = setTimeout(() => void giveUp(), hardTimeoutMs)

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { Log } from '../broker/ports.ts'
 import type { Listener } from '../config/config.ts'
+import type { ReadFile } from '../config/files.ts'
 import { HTTP_LIMITS, type HttpLimits } from './limits.ts'
 import { createListener, type HttpServer, serverOf } from './listener.ts'
 import type { Content } from './refusal.ts'
@@ -19,6 +20,8 @@ export interface AdminServerOptions {
   readonly unreadiness: () => readonly string[]
   /** Absent or `proxy` = plain HTTP on this socket. */
   readonly tls?: Listener['tls']
+  /** Reads certificates that have changed. Absent = they are not read again. */
+  readonly readFile?: ReadFile
   readonly log: Log
   /** Default {@link HTTP_LIMITS}; the rate per address is not applied, because a refused probe looks like a dead broker. */
   readonly limits?: HttpLimits
@@ -28,12 +31,16 @@ export interface AdminServerOptions {
 export function createAdminServer({
   unreadiness,
   tls,
+  readFile,
   log,
   limits = HTTP_LIMITS,
 }: AdminServerOptions): HttpServer {
   const https = tls !== undefined && tls !== 'proxy'
   const allowedMethods = (path: string) => (PATHS.includes(path) ? ['GET', 'HEAD'] : [])
-  const app = createListener({ tls, https, trustedProxies: [], limits, log, refusal, allowedMethods })
+  const app = createListener({
+    ...{ tls, readFile, https, limits, log, refusal, allowedMethods },
+    trustedProxies: [],
+  })
 
   const method = ['GET', 'HEAD']
   app.route({ method, url: '/', handler: async (_request, reply) => sendText(reply, 200, INDEX) })

@@ -60,7 +60,10 @@ export function addConsentRoutes(app: FastifyInstance, options: ConsentRoutesOpt
     const path = pathOf(request)
     const parameters = callbackParameters(request.raw.url ?? '', limits.callbackParametersMax)
     if (parameters === undefined) throw new Refusal(400)
-    return send(reply, resultPage(await flow.finish({ path, parameters, cookie: cookie.read(request) })))
+    return send(
+      reply,
+      resultPage(await flow.finish({ path, parameters, cookie: cookie.read(request), peer: request.ip })),
+    )
   }
 
   app.route({ method: ['GET', 'HEAD'], url: '/connect/:link', handler: look })
@@ -70,5 +73,6 @@ export function addConsentRoutes(app: FastifyInstance, options: ConsentRoutesOpt
 }
 
 function send(reply: FastifyReply, page: Page): FastifyReply {
+  if (page.location !== undefined) reply.header('location', page.location.expose())
   return reply.code(page.status).type('text/html; charset=utf-8').send(page.text)
 }

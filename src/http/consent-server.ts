@@ -3,6 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { ConsentFlow } from '../broker/consent-flow.ts'
 import type { Log, Random } from '../broker/ports.ts'
 import type { Listener } from '../config/config.ts'
+import type { ReadFile } from '../config/files.ts'
 import { createBindingCookie } from './binding-cookie.ts'
 import { addConsentRoutes, consentMethods } from './consent-routes.ts'
 import { HTTP_LIMITS, type HttpLimits } from './limits.ts'
@@ -19,6 +20,8 @@ export interface ConsentServerOptions {
   readonly publicUrl: string
   /** Absent or `proxy` = plain HTTP on this socket. */
   readonly tls?: Listener['tls']
+  /** Reads certificates that have changed. Absent = they are not read again. */
+  readonly readFile?: ReadFile
   /** Addresses or CIDR ranges whose `X-Forwarded-For` is believed; empty = nobody's. */
   readonly trustedProxies: readonly string[]
   readonly log: Log
@@ -29,12 +32,13 @@ export interface ConsentServerOptions {
 
 /** Creates the server of consent pages and callbacks. */
 export function createConsentServer(options: ConsentServerOptions): HttpServer {
-  const { flow, tls, trustedProxies, log, random, limits = HTTP_LIMITS } = options
+  const { flow, tls, readFile, trustedProxies, log, random, limits = HTTP_LIMITS } = options
   const { origin: publicOrigin, protocol } = new URL(options.publicUrl)
   const https = protocol === 'https:'
   const allowedMethods = (path: string) => consentMethods(flow, path)
   const app = createListener({
     tls,
+    readFile,
     https,
     trustedProxies,
     limits,

@@ -1,6 +1,10 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { Listener } from '../config/config.ts'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
+import type { Log } from '../broker/ports.ts'
+import type { Listener, TlsMaterial } from '../config/config.ts'
+import type { ReadFile } from '../config/files.ts'
+import { watchTls } from '../config/tls-watch.ts'
 import type { HttpLimits } from './limits.ts'
 import { keepNewestConnections } from './newest-connections.ts'
 import type { Content } from './refusal.ts'
@@ -9,6 +13,9 @@ import type { Content } from './refusal.ts'
 export interface HardenedServerOptions {
   /** `proxy` and absence both mean plain HTTP here. */
   readonly tls?: Listener['tls']
+  /** Reads certificates that have changed. Absent = they are not read again. */
+  readonly readFile?: ReadFile
+  readonly log: Log
   readonly limits: HttpLimits
   /** Put on every answer before anybody else can answer. */
   readonly headers: Readonly<Record<string, string>>
@@ -34,7 +41,8 @@ export function createHardenedServer(listener: RequestListener, options: Hardene
   return server
 }
 
-function createNodeServer(listener: RequestListener, { tls, limits }: HardenedServerOptions): Server {
+function createNodeServer(listener: RequestListener, options: HardenedServerOptions): Server {
+  const { tls, limits } = options
   const settings: ServerOptions = {
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -46,15 +54,20 @@ function createNodeServer(listener: RequestListener, { tls, limits }: HardenedSe
     requireHostHeader: false,
   }
   if (tls === undefined || tls === 'proxy') return createServer(settings, listener)
-  const { cert, key } = tls
-  return createTlsServer(
-    {
-      ...settings,
-      cert,
-      key: key.expose(),
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: limits.headersTimeoutMs,
-    },
-    listener,
-  )
+  const handshakeTimeout = limits.headersTimeoutMs
+  const server = createTlsServer({ ...settings, ...contextOptions(tls), handshakeTimeout }, listener)
+  followFiles(server, tls, options)
+  return server
+}
+
+function contextOptions({ cert, key }: TlsMaterial): SecureContextOptions {
+  return { cert, key: key.expose(), minVersion: 'TLSv1.2' }
+}
+
+/** New connections are shown the certificate that the files hold by then. */
+function followFiles(server: TlsServer, tls: TlsMaterial, { readFile, log }: HardenedServerOptions): void {
+  const { files } = tls
+  if (files === undefined || readFile === undefined) return
+  const apply = (material: TlsMaterial) => server.setSecureContext(contextOptions(material))
+  server.once('listening', () => server.once('close', watchTls(files, tls, apply, { readFile, log })))
 }

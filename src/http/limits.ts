@@ -17,7 +17,8 @@ export const HTTP_LIMITS: HttpLimits = Object.freeze({
   // A browser sends its headers at once; Node's 60 s would let slow senders pile up. TLS handshakes get as long.
   headersTimeoutMs: 5_000,
   // The only bodies are empty forms, so a whole request takes hardly longer than its headers. Node's default is 300 s.
-  requestTimeoutMs: 10_000,
+  // With the interval below, and on a busy machine, nobody holds a socket for more than 10 s.
+  requestTimeoutMs: 8_000,
   // Pages are a few clicks apart; holding idle connections longer only feeds the connection limit.
   keepAliveTimeoutMs: 5_000,
   // How late the two deadlines above may strike. Node's 30 s would make them meaningless.

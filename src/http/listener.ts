@@ -4,6 +4,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import { BrokerError } from '../broker/errors.ts'
 import type { Log } from '../broker/ports.ts'
 import type { Listener } from '../config/config.ts'
+import type { ReadFile } from '../config/files.ts'
 import { createClientErrorHandler } from './client-error.ts'
 import { createHardenedServer } from './hardened-server.ts'
 import type { HttpLimits } from './limits.ts'
@@ -27,6 +28,8 @@ export interface HttpServer {
 /** What the two listeners differ in. */
 export interface ListenerOptions {
   readonly tls?: Listener['tls']
+  /** Reads certificates that have changed. Absent = they are not read again. */
+  readonly readFile?: ReadFile
   /** Whether clients reach it by https, be it ended here or by a proxy. */
   readonly https: boolean
   /** Addresses or CIDR ranges whose `X-Forwarded-For` is believed; empty = nobody's. */

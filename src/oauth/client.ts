@@ -10,6 +10,7 @@ import {
   type VerifiedFacts,
 } from './answer.ts'
 import { classify } from './classify.ts'
+import { connectionOptions } from './connection-options.ts'
 import type { DefinitionSource } from './discovery.ts'
 import { type Failure, failed, type Result, success } from './failure.ts'
 import type { ConnectionValues, RefreshInput, RevokeInput } from './inputs.ts'
@@ -71,6 +72,7 @@ export function createOAuthClient(
 ): OAuthClient {
   /** The secret that the provider took last; during a rotation the others are tried after it. */
   let preferred = 0
+  const options = connectionOptions(provider, source.written)
 
   async function run<T>(
     name: OperationName,
@@ -118,7 +120,7 @@ export function createOAuthClient(
     try {
       const request = buildRequest(definition, name, operation, standard, all)
       const presented = name === 'verify' ? present(definition, operation, request, values) : request
-      const response = await http.send(presented, { ca: provider.ca })
+      const response = await http.send(presented, options)
       const succeeded = isSuccess(definition, operation, response)
       const value = succeeded ? read(definition, operation, response, sentAt) : undefined
       if (value !== undefined) return success(value)

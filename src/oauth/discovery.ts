@@ -1,10 +1,12 @@
 import * as oauth from 'oauth4webapi'
-import { type Http, HttpError } from '../egress/http.ts'
+import { type Http, HttpError, type HttpOptions } from '../egress/http.ts'
+import { isLoopback } from '../loopback.ts'
 import type { Definition } from '../providers/definition.ts'
 import type { Provider } from '../providers/provider.ts'
 import { rebase } from '../providers/rebase.ts'
 import { USERINFO_YIELDS } from '../providers/resolve.ts'
 import { Secret } from '../secret.ts'
+import { connectionOptions } from './connection-options.ts'
 import { type Failure, failed, type Result, success } from './failure.ts'
 
 /** A failed discovery is not tried again before that many milliseconds: every caller would wait for it. */
@@ -59,6 +61,7 @@ async function readMetadata(
   http: Http,
 ): Promise<Result<Definition>> {
   const issuer = new URL(definition.issuer ?? '')
+  const options = connectionOptions(provider, definition)
   const failures: Failure[] = []
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     try {
@@ -66,9 +69,11 @@ async function readMetadata(
         algorithm,
         // Egress refuses plain http beyond loopback.
         [oauth.allowInsecureRequests]: true,
-        [oauth.customFetch]: url => fetchThrough(http, url, provider.ca),
+        [oauth.customFetch]: url => fetchThrough(http, url, options),
       })
-      return success(withMetadata(definition, await oauth.processDiscoveryResponse(issuer, response)))
+      const metadata = await oauth.processDiscoveryResponse(issuer, response)
+      if (!isForBrowsers(metadata.authorization_endpoint)) throw new Error('no address for a browser')
+      return success(withMetadata(definition, metadata))
     } catch (error) {
       failures.push(discoveryFailure(issuer, error))
     }
@@ -78,10 +83,10 @@ async function readMetadata(
   return failed(outage ?? discoveryFailure(issuer, undefined))
 }
 
-async function fetchThrough(http: Http, url: string, ca: string | undefined): Promise<Response> {
+async function fetchThrough(http: Http, url: string, options: HttpOptions): Promise<Response> {
   const { status, headers, body } = await http.send(
     { method: 'GET', url: new Secret(url), headers: { accept: 'application/json' } },
-    { ca },
+    options,
   )
   if (status >= 500 || status === 429) throw new MetadataOutage(`${new URL(url).host} answered ${status}`)
   return new Response(status === 204 || status === 304 ? null : body.expose(), { status, headers })
@@ -98,6 +103,16 @@ function discoveryFailure(issuer: URL, error: unknown): Failure {
   }
   const message = `the issuer ${issuer.host} has no usable metadata; check the issuer, or write its URLs into the definition`
   return { ...base, class: 'client', message }
+}
+
+/**
+ * Whether a browser may be sent there, if anywhere: by https, or http to this machine. Egress judges only where the
+ * broker itself goes, and a `javascript:` would stand in a link of ours.
+ */
+function isForBrowsers(endpoint: string | undefined): boolean {
+  if (endpoint === undefined) return true
+  const url = URL.parse(endpoint)
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
 }
 
 /** What the definition says wins over what the metadata says. */

@@ -25,4 +25,6 @@ export interface Provider {
   readonly ca?: string
   /** Replaces the origin of every URL of the definition and is put before its path; aims at a sandbox. */
   readonly endpointsBase?: string
+  /** Ranges of addresses beside the public internet's at which this provider may live. Absent = none. */
+  readonly allowNetworks?: readonly string[]
 }

@@ -8,6 +8,7 @@ import type {
   KeptRefreshToken,
   KeptSibling,
   NewGrant,
+  Rebinding,
   RefreshFailure,
   RefreshSuccess,
   StoredError,
@@ -148,10 +149,11 @@ export function suspectRow(
   row: ConnectionRow,
   at: GrantBase,
   nextRefreshAt: number,
+  refusal: StoredError | undefined = row.lastError,
 ): ConnectionRow | undefined {
   if (!isGrant(row, at)) return undefined
   const next = Math.min(row.nextRefreshAt ?? nextRefreshAt, nextRefreshAt)
-  return { ...row, suspect: true, nextRefreshAt: next }
+  return { ...row, suspect: true, nextRefreshAt: next, lastError: refusal }
 }
 
 /**
@@ -167,6 +169,24 @@ export function forgottenRow(row: ConnectionRow, base: Base): ConnectionRow | un
     sealedRefreshToken: undefined,
     refreshExpiresAt: undefined,
     nextRefreshAt: undefined,
+  }
+}
+
+/** The row with its tokens bound to another endpoint and client; `undefined` if the base has moved. */
+export function reboundRow(
+  row: ConnectionRow,
+  base: Base,
+  { nextRefreshAt, ...rebinding }: Rebinding,
+): ConnectionRow | undefined {
+  if (!isBase(row, base)) return undefined
+  return {
+    ...row,
+    ...rebinding,
+    sealedRefreshToken: rebinding.sealedRefreshToken,
+    sealedSibling: rebinding.sealedSibling,
+    counter: row.counter + 1,
+    siblingUntil: rebinding.sealedSibling && row.siblingUntil,
+    nextRefreshAt: row.nextRefreshAt && Math.min(row.nextRefreshAt, nextRefreshAt),
   }
 }
 

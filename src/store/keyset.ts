@@ -13,6 +13,14 @@ export interface Keyset {
   readonly fingerprint: Seed
 }
 
+/** The root keys of a store at work. */
+export interface RootKeys {
+  /** Wraps the keys now; of a new store, from the start. */
+  readonly current: RootKey
+  /** The one that is to replace it, or has. */
+  readonly next?: RootKey
+}
+
 /** What a store holds that the root key must fit. */
 export interface StoredKeyset {
   readonly keys: readonly KeyRow[]
@@ -48,6 +56,17 @@ export function openKeyset({ keys, hasSealedData }: StoredKeyset, rootKey: RootK
   }
   if (!hasSealedData) return undefined
   throw damaged('the keyset of the store is incomplete')
+}
+
+/** Unwraps one key of the store that the root key wraps. @throws RootKeyError `keyset_damaged` */
+export function unwrapKey(key: KeyRow, rootKey: RootKey): Seed {
+  refuseOtherRoot(key, rootKey)
+  return unwrapSeed(key, rootKey)
+}
+
+/** Whether the stored keys are wrapped by that root key. All keys of a store have one. */
+export function isWrappedBy(keys: readonly KeyRow[], { fingerprint }: RootKey): boolean {
+  return keys.length > 0 && keys.every(({ rootFingerprint }) => rootFingerprint === fingerprint)
 }
 
 /** Wraps a seed for the store; it opens only as this very key and under this root key. */

@@ -3,6 +3,10 @@
  * --------|---------|-----------------------------------------------------------------
  *    1    | 0.1.0   | connections, revocations, consents, keys, releases
  *    2    | 0.1.0   | connections: fingerprint of the client secret, due lists per provider; clock_mark
+ *    3    | 0.1.0   | audit_records, audit_copy; releases: found by fingerprint
+ *    4    | 0.1.0   | consents: receipt and sealed code of a two-step consent
+ *    5    | 0.1.0   | sealed values found by key; key_retirements, commit_mark, restores, restored_connections
+ *    6    | 0.1.0   | connections, revocations: origins of the endpoints beside the token endpoint
  *
  * The version is SQLite's `user_version`. A migration is never edited after its release: a change is a new
  * file and a new line here. `keys` keeps its columns in every version, because the root key is checked
@@ -11,10 +15,21 @@
 import type { Database } from 'better-sqlite3'
 import { initialTables } from './migration-0001.ts'
 import { refreshProtocol } from './migration-0002.ts'
+import { auditRecords } from './migration-0003.ts'
+import { heldConsents } from './migration-0004.ts'
+import { keyCare } from './migration-0005.ts'
+import { endpointOrigins } from './migration-0006.ts'
 import { StoreSetupError } from './setup-error.ts'
 
 /** SQL by version: the first entry leads from an empty database to version 1. */
-const migrations: readonly string[] = [initialTables, refreshProtocol]
+const migrations: readonly string[] = [
+  initialTables,
+  refreshProtocol,
+  auditRecords,
+  heldConsents,
+  keyCare,
+  endpointOrigins,
+]
 
 /** The version of the tables that this release reads and writes. */
 export const schemaVersion = migrations.length

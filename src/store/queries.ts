@@ -1,3 +1,4 @@
+import type { ReleaseRow } from './record-rows.ts'
 import type { ConnectionName, StoredState } from './rows.ts'
 
 export interface ConnectionQuery {
@@ -21,6 +22,16 @@ export interface ConnectionCount {
   readonly provider: string
   readonly state: StoredState
   readonly count: number
+}
+
+export interface ReleaseQuery {
+  readonly version?: string
+  /** Keyed fingerprint of an access token; not together with `version`. */
+  readonly fingerprint?: string
+  /** Releases that it refuses are passed over like those that do not match. Default: none. */
+  readonly visible?: (row: ReleaseRow) => boolean
+  /** At least 1. */
+  readonly limit: number
 }
 
 /** By how much what is planned after a moment comes too late, because the clock was set back. */

@@ -43,6 +43,11 @@ export interface ConnectionRow extends GrantFacts {
 export interface GrantFacts extends TokenFacts {
   /** Origin of the token endpoint that the tokens were sealed for. */
   readonly tokenOrigin: string
+  /**
+   * Origins of the endpoints for revocation and verification when the grant was made or bound anew, sorted: beside
+   * the token endpoint's the only ones that its tokens are sent to. Absent = none was noted.
+   */
+  readonly endpointOrigins?: readonly string[]
   /** Fingerprint of the client id that the tokens belong to. */
   readonly clientFingerprint: string
   readonly requestedScopes: readonly string[]
@@ -162,6 +167,21 @@ export interface RefreshFailure {
   readonly nextRefreshAt?: number
 }
 
+/** The tokens of a connection, sealed for another endpoint and client; what is absent is removed. */
+export interface Rebinding
+  extends Pick<
+    ConnectionRow,
+    | 'tokenOrigin'
+    | 'endpointOrigins'
+    | 'clientFingerprint'
+    | 'sealedAccessToken'
+    | 'sealedRefreshToken'
+    | 'sealedSibling'
+  > {
+  /** Due then, unless it is due earlier or not at all. */
+  readonly nextRefreshAt: number
+}
+
 export interface ConnectionFacts {
   readonly providerAccountId?: string
   readonly providerAccountName?: string
@@ -180,6 +200,7 @@ export interface RevocationRow {
   readonly account: string
   readonly grantEpoch: number
   readonly tokenOrigin: string
+  readonly endpointOrigins?: readonly string[]
   readonly clientFingerprint: string
   readonly providerAccountId: string
   readonly variables: Readonly<Record<string, string>>
@@ -197,50 +218,3 @@ export interface RevocationRow {
 export type SharedAccount = Pick<ConnectionRow, 'clientFingerprint' | 'tokenOrigin' | 'providerAccountId'>
 
 export type RevocationTokens = Pick<RevocationRow, 'sealedAccessToken' | 'sealedRefreshToken'>
-
-export type ConsentState = 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'
-
-/** One consent, from its link to its outcome. Hashes are lower-case hex SHA-256. */
-export interface ConsentRow {
-  readonly id: string
-  readonly linkHash: string
-  readonly provider: string
-  readonly account: string
-  readonly scopes: readonly string[]
-  readonly variables: Readonly<Record<string, string>>
-  readonly subject: string
-  readonly returnId: string
-  readonly allowAccountChange: boolean
-  /** The caller that created the link. */
-  readonly createdBy: string
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly state: ConsentState
-  readonly startedAt?: number
-  readonly stateHash?: string
-  readonly cookieHash?: string
-  readonly sealedVerifier?: Uint8Array
-  readonly redirectUri?: string
-  readonly finishedAt?: number
-  readonly errorReason?: string
-  readonly errorMessage?: string
-  readonly errorProviderCode?: string
-}
-
-export interface ConsentStart {
-  readonly now: number
-  /** The browser must be back by then. */
-  readonly expiresAt: number
-  readonly stateHash: string
-  readonly cookieHash: string
-  readonly sealedVerifier?: Uint8Array
-  readonly redirectUri: string
-}
-
-export interface ConsentOutcome {
-  readonly state: Exclude<ConsentState, 'PENDING' | 'HELD'>
-  readonly finishedAt: number
-  readonly errorReason?: string
-  readonly errorMessage?: string
-  readonly errorProviderCode?: string
-}

@@ -7,6 +7,7 @@
  * - `not_writable`: the data directory or a file in it cannot be created or written
  * - `not_private`: others may read a file, and its mode cannot be changed
  * - `network_filesystem`: file locks and memory maps are not reliable there
+ * - `rolled_back`: the database is an older copy than the data directory has seen
  */
 export class StoreSetupError extends Error {
   readonly reason:
@@ -16,6 +17,7 @@ export class StoreSetupError extends Error {
     | 'not_writable'
     | 'not_private'
     | 'network_filesystem'
+    | 'rolled_back'
 
   constructor(reason: StoreSetupError['reason'], message: string, options?: ErrorOptions) {
     super(message, options)

@@ -40,7 +40,7 @@ export interface SpooledCommit {
 /** What a revocation needs to know of a grant beside its tokens. */
 export type SpooledGrant = Pick<
   ConnectionRow,
-  'tokenOrigin' | 'clientFingerprint' | 'providerAccountId' | 'variables' | 'attributes'
+  'tokenOrigin' | 'endpointOrigins' | 'clientFingerprint' | 'providerAccountId' | 'variables' | 'attributes'
 >
 
 export interface SpooledCommits {

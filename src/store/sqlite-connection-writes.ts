@@ -6,12 +6,15 @@ import {
   forgottenRow,
   grantedRow,
   keptTokenRow,
+  reboundRow,
   refreshedRow,
   siblingRow,
   suspectRow,
 } from './connection-changes.ts'
 import type { ScheduleShift } from './queries.ts'
+import type { AuditEntry } from './record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
+import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -32,6 +35,7 @@ type ConnectionWrites = Pick<
   | 'markSuspect'
   | 'forgetRefreshToken'
   | 'enrichConnection'
+  | 'rebindConnection'
   | 'bringForward'
   | 'touchConnections'
   | 'removeConnection'
@@ -41,7 +45,11 @@ type ConnectionWrites = Pick<
  * The writing half of the table of connections. What a change means is decided by the pure functions of
  * `connection-changes.ts` and `attempt-changes.ts`, on a row that was read in the same immediate transaction.
  */
-export function createConnectionWrites(database: Database, { write, erase }: Transactions): ConnectionWrites {
+export function createConnectionWrites(
+  database: Database,
+  { write, erase }: Transactions,
+  add: AddEntry,
+): ConnectionWrites {
   const table = prepareStatements(database)
 
   function change(
@@ -51,6 +59,12 @@ export function createConnectionWrites(database: Database, { write, erase }: Tra
     const record = table.findById.get(id)
     const row = record && changed(rowFromRecord(record))
     return row && stored(table.update.get(recordFromRow(row)))
+  }
+
+  /** Adds the entry of a change that was made. */
+  function recorded<Changed>(changed: Changed | undefined, entry?: AuditEntry): Changed | undefined {
+    if (changed !== undefined) add(entry)
+    return changed
   }
 
   function adoptAttempts(adoption: AttemptAdoption): number {
@@ -77,18 +91,38 @@ export function createConnectionWrites(database: Database, { write, erase }: Tra
   }
 
   return {
-    saveGrant: grant => erase(() => saveGrant(grant)),
+    saveGrant: (grant, entry) => erase(() => recorded(saveGrant(grant), entry)),
     beginAttempt: attempt => write(() => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined),
     extendLease: (base, attemptId, leaseUntil) =>
       write(() => change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined),
     adoptAttempts: adoption => write(() => adoptAttempts(adoption)),
-    commitRefresh: (base, outcome) => write(() => change(base.id, row => refreshedRow(row, base, outcome))),
-    failRefresh: (base, outcome) => write(() => change(base.id, row => failedRow(row, base, outcome))),
+    commitRefresh: (base, outcome, entry) =>
+      write(() =>
+        recorded(
+          change(base.id, row => refreshedRow(row, base, outcome)),
+          entry,
+        ),
+      ),
+    failRefresh: (base, outcome, entry) =>
+      write(() =>
+        recorded(
+          change(base.id, row => failedRow(row, base, outcome)),
+          entry,
+        ),
+      ),
     keepRefreshToken: (base, kept) => write(() => change(base.id, row => keptTokenRow(row, base, kept))),
     keepSibling: (at, sibling) => write(() => change(at.id, row => siblingRow(row, at, sibling))),
-    markSuspect: (at, nextRefreshAt) => write(() => change(at.id, row => suspectRow(row, at, nextRefreshAt))),
+    markSuspect: (at, nextRefreshAt, refusal) =>
+      write(() => change(at.id, row => suspectRow(row, at, nextRefreshAt, refusal))),
     forgetRefreshToken: base => erase(() => change(base.id, row => forgottenRow(row, base))),
     enrichConnection: (base, facts) => write(() => change(base.id, row => enrichedRow(row, base, facts))),
+    rebindConnection: (base, rebinding, entry) =>
+      erase(() =>
+        recorded(
+          change(base.id, row => reboundRow(row, base, rebinding)),
+          entry,
+        ),
+      ),
     bringForward: shift =>
       write(() => {
         table.bringForward.run(shift)
@@ -98,8 +132,8 @@ export function createConnectionWrites(database: Database, { write, erase }: Tra
       write(() => {
         for (const { id, lastUsedAt } of uses) table.touch.run({ id, lastUsedAt })
       }),
-    removeConnection: (provider, account, revocation) =>
-      erase(() => removeConnection(provider, account, revocation)),
+    removeConnection: (provider, account, revocation, entry) =>
+      erase(() => recorded(removeConnection(provider, account, revocation), entry)),
   }
 }
 

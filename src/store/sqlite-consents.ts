@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
-import type { ConsentOutcome, ConsentStart } from './rows.ts'
+import type { ConsentHold, ConsentOutcome, ConsentStart } from './consent-rows.ts'
+import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -14,26 +15,52 @@ type Consents = Pick<
   | 'findConsentByLink'
   | 'startConsent'
   | 'takeConsentByState'
+  | 'holdConsent'
+  | 'takeHeldConsent'
+  | 'expireHeldConsents'
   | 'finishConsent'
   | 'pruneConsents'
 >
 
 /** The table of consents. Link and state are used up by the very statement that finds them. */
-export function createConsents(database: Database, { read, write, erase }: Transactions): Consents {
+export function createConsents(
+  database: Database,
+  { read, write, erase }: Transactions,
+  add: AddEntry,
+): Consents {
   const table = prepareStatements(database)
   return {
-    createConsent: consent =>
+    createConsent: (consent, entry) =>
       write(() => {
         table.insert.run(recordFromRow(consent))
+        add(entry)
       }),
     findConsent: id => read(() => table.find.all(id).map(rowFromRecord)[0]),
     findConsentByLink: linkHash => read(() => table.findByLink.all(linkHash).map(rowFromRecord)[0]),
     startConsent: (linkHash, start) =>
       write(() => table.start.all({ linkHash, ...startParameters(start) }).map(rowFromRecord)[0]),
     takeConsentByState: stateHash => write(() => table.take.all(stateHash).map(rowFromRecord)[0]),
-    finishConsent: (id, outcome) =>
+    holdConsent: (id, hold, entry) =>
+      write(() => {
+        const { changes } = table.hold.run({ id, ...holdParameters(hold) })
+        if (changes > 0) add(entry)
+        return changes > 0
+      }),
+    takeHeldConsent: (id, expiresAt) =>
+      write(() => {
+        const held = table.findHeld.all(id).map(rowFromRecord)[0]
+        if (held !== undefined) table.takeHeld.run({ id, expiresAt })
+        return held
+      }),
+    async expireHeldConsents(now) {
+      // Mostly there is none, and then nothing is written.
+      const due = await read(() => table.isAnyDue.pluck().get(now) === 1)
+      return due ? erase(() => table.expire.all({ now }).map(rowFromRecord)) : []
+    },
+    finishConsent: (id, outcome, entry) =>
       erase(() => {
-        table.finish.run({ id, ...outcomeParameters(outcome) })
+        const { changes } = table.finish.run({ id, ...outcomeParameters(outcome) })
+        if (changes > 0) add(entry)
       }),
     pruneConsents: createdBefore =>
       erase(() => {
@@ -41,6 +68,9 @@ export function createConsents(database: Database, { read, write, erase }: Trans
       }),
   }
 }
+
+/** What an ended consent keeps nothing of. */
+const wiped = 'state_hash = NULL, sealed_verifier = NULL, receipt_hash = NULL, sealed_code = NULL'
 
 function prepareStatements(database: Database) {
   const columns = columnNames.join(', ')
@@ -57,10 +87,27 @@ function prepareStatements(database: Database) {
     take: database.prepare<[string], SqlRecord>(
       `UPDATE consents SET state_hash = NULL WHERE state_hash = ? AND state = 'PENDING' RETURNING ${columns}`,
     ),
+    hold: database.prepare<[SqlRecord]>(
+      `UPDATE consents SET state = 'HELD', expires_at = @expiresAt, receipt_hash = @receiptHash,
+         sealed_code = @sealedCode WHERE id = @id AND state = 'PENDING'`,
+    ),
+    findHeld: database.prepare<[string], SqlRecord>(
+      `SELECT ${columns} FROM consents WHERE id = ? AND state = 'HELD' AND receipt_hash IS NOT NULL`,
+    ),
+    takeHeld: database.prepare<[SqlRecord]>(
+      'UPDATE consents SET receipt_hash = NULL, expires_at = @expiresAt WHERE id = @id',
+    ),
+    isAnyDue: database.prepare<[number], number>(
+      'SELECT EXISTS (SELECT 1 FROM consents WHERE sealed_code IS NOT NULL AND expires_at <= ?)',
+    ),
+    expire: database.prepare<[SqlRecord], SqlRecord>(
+      `UPDATE consents SET state = 'EXPIRED', finished_at = @now, ${wiped}
+       WHERE sealed_code IS NOT NULL AND expires_at <= @now AND state = 'HELD' RETURNING ${columns}`,
+    ),
     finish: database.prepare<[SqlRecord]>(
       `UPDATE consents SET state = @state, finished_at = @finishedAt, error_reason = @errorReason,
          error_message = @errorMessage, error_provider_code = @errorProviderCode,
-         state_hash = NULL, sealed_verifier = NULL
+         ${wiped}
        WHERE id = @id AND state IN ('PENDING', 'HELD')`,
     ),
     prune: database.prepare<[number]>('DELETE FROM consents WHERE created_at < ?'),
@@ -69,6 +116,10 @@ function prepareStatements(database: Database) {
 
 function startParameters({ sealedVerifier, ...start }: ConsentStart): SqlRecord {
   return { ...start, sealedVerifier: sealedVerifier ?? null }
+}
+
+function holdParameters({ expiresAt, receiptHash, sealedCode }: ConsentHold): SqlRecord {
+  return { expiresAt, receiptHash, sealedCode }
 }
 
 function outcomeParameters(outcome: ConsentOutcome): SqlRecord {

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { checkLimit } from './page-limit.ts'
-import type { Release } from './record-rows.ts'
+import type { Release, ReleaseRow } from './record-rows.ts'
+import type { AddEntry } from './sqlite-audit.ts'
 import type { SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -12,27 +13,38 @@ const { columnNames, rowFromRecord } = codecs.releases
 export function createReleases(
   database: Database,
   { read, write }: Transactions,
+  add: AddEntry,
 ): Pick<Store, 'recordReleases' | 'listReleases'> {
-  const record = database.prepare<[Release]>(
-    `INSERT INTO releases (caller, authentication, connection_id, provider, account, version, fingerprint,
+  const total = database
+    .prepare<[Omit<Release, 'entry'>], number>(
+      `INSERT INTO releases (caller, authentication, connection_id, provider, account, version, fingerprint,
        count, first_at, last_at)
      VALUES (@caller, @authentication, @connectionId, @provider, @account, @version, @fingerprint, @count, @at, @at)
      ON CONFLICT (caller, connection_id, version) DO UPDATE SET
        count = count + excluded.count,
        first_at = min(first_at, excluded.first_at),
-       last_at = max(last_at, excluded.last_at)`,
-  )
+       last_at = max(last_at, excluded.last_at)
+     RETURNING count`,
+    )
+    .pluck()
   const all = select(database, '')
   const ofVersion = select(database, 'WHERE version = @version')
+  const ofToken = select(database, 'WHERE fingerprint = @fingerprint')
   return {
     recordReleases: releases =>
       write(() => {
-        for (const release of releases) record.run(release)
+        for (const { entry, ...release } of releases) {
+          const isFirst = total.get(release) === release.count
+          if (isFirst) add(entry)
+        }
       }),
-    listReleases: ({ version, limit }) =>
+    listReleases: ({ version, fingerprint, visible = () => true, limit }) =>
       read(() => {
-        const parameters = { version: version ?? null, limit: checkLimit(limit) }
-        return (version === undefined ? all : ofVersion).all(parameters).map(rowFromRecord)
+        const most = checkLimit(limit)
+        const parameters = { version: version ?? null, fingerprint: fingerprint ?? null }
+        const some = fingerprint === undefined ? all : ofToken
+        const statement = version === undefined ? some : ofVersion
+        return firstVisible(statement.iterate(parameters), visible, most)
       }),
   }
 }
@@ -40,6 +52,21 @@ export function createReleases(
 function select(database: Database, filter: string) {
   return database.prepare<[SqlRecord], SqlRecord>(
     `SELECT ${columnNames.join(', ')} FROM releases ${filter}
-     ORDER BY last_at DESC, first_at DESC, caller, connection_id, version LIMIT @limit`,
+     ORDER BY last_at DESC, first_at DESC, caller, connection_id, version`,
   )
+}
+
+/** Reads no further than needed. */
+function firstVisible(
+  records: Iterable<SqlRecord>,
+  visible: (row: ReleaseRow) => boolean,
+  limit: number,
+): ReleaseRow[] {
+  const rows: ReleaseRow[] = []
+  for (const record of records) {
+    const row = rowFromRecord(record)
+    if (visible(row)) rows.push(row)
+    if (rows.length === limit) break
+  }
+  return rows
 }

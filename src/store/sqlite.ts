@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Database } from 'better-sqlite3'
 import type { StoredKeyset } from './keyset.ts'
 import { migrate, readSchemaVersion, refuseNewerSchema } from './migrations.ts'
+import { createAddEntry, createAuditRecords } from './sqlite-audit.ts'
 import { createClockMark } from './sqlite-clock.ts'
 import { createConnectionReads } from './sqlite-connection-reads.ts'
 import { createConnectionWrites } from './sqlite-connection-writes.ts'
@@ -9,7 +11,9 @@ import { createConsents } from './sqlite-consents.ts'
 import { openDatabase, openReadonly, sqliteVersion } from './sqlite-database.ts'
 import { containsSealedData, createKeys, readKeys } from './sqlite-keys.ts'
 import { createReleases } from './sqlite-releases.ts'
+import { type CommitMark, createRestores, readCommitMark } from './sqlite-restores.ts'
 import { createRevocations } from './sqlite-revocations.ts'
+import { createSealedValues } from './sqlite-sealed-values.ts'
 import { createTransactions, type Pause, retryWhileBusy } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 
@@ -26,6 +30,14 @@ export interface SqliteOptions {
 export interface SqliteStore extends Store {
   readonly sqliteVersion: string
   readonly schemaVersion: number
+  /** Where the store stands in its own history. */
+  commitMark(): CommitMark
+}
+
+/** What is known of a store before it is opened. */
+export interface StoreInspection extends StoredKeyset {
+  /** Absent in an empty store, and in one from before there was a mark. */
+  readonly commitMark?: CommitMark
 }
 
 /** The database file of a data directory. */
@@ -45,14 +57,19 @@ export async function openSqliteStore({ path, pause }: SqliteOptions): Promise<S
   try {
     await retryWhileBusy(() => migrate(database), pause)
     const transactions = createTransactions(database, pause)
+    const addEntry = createAddEntry(database)
     return {
       ...createConnectionReads(database, transactions),
-      ...createConnectionWrites(database, transactions),
+      ...createConnectionWrites(database, transactions, addEntry),
       ...createRevocations(database, transactions),
-      ...createConsents(database, transactions),
+      ...createConsents(database, transactions, addEntry),
       ...createKeys(database, transactions),
-      ...createReleases(database, transactions),
+      ...createReleases(database, transactions, addEntry),
+      ...createAuditRecords(database, transactions, addEntry),
       ...createClockMark(database, transactions),
+      ...createSealedValues(database, transactions),
+      ...createRestores(database, transactions),
+      commitMark: () => requireMark(database),
       // Nobody else writes to this file.
       onForeignChange: () => () => {},
       close: transactions.close,
@@ -72,16 +89,26 @@ export async function openSqliteStore({ path, pause }: SqliteOptions): Promise<S
  * @throws StoreSetupError `newer_schema`
  * @throws StoreError `corrupt`, `busy`, `unavailable`
  */
-export async function inspectSqliteStore({ path, pause }: SqliteOptions): Promise<StoredKeyset> {
+export async function inspectSqliteStore({ path, pause }: SqliteOptions): Promise<StoreInspection> {
   if (!existsSync(path)) return { keys: [], hasSealedData: false }
   return retryWhileBusy(() => {
     const database = openReadonly(path)
     try {
       refuseNewerSchema(database)
       if (readSchemaVersion(database) === 0) return { keys: [], hasSealedData: false }
-      return { keys: readKeys(database), hasSealedData: containsSealedData(database) }
+      return {
+        keys: readKeys(database),
+        hasSealedData: containsSealedData(database),
+        commitMark: readCommitMark(database),
+      }
     } finally {
       database.close()
     }
   }, pause)
+}
+
+function requireMark(database: Database): CommitMark {
+  const mark = readCommitMark(database)
+  if (mark === undefined) throw new Error('the migrations have made no commit mark')
+  return mark
 }

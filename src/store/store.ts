@@ -1,5 +1,9 @@
+import type { AuditStore } from './audit-store.ts'
+import type { ConsentStore } from './consent-store.ts'
+import type { KeyStore } from './key-store.ts'
 import type { ConnectionCount, ConnectionQuery, DueQuery, ScheduleShift } from './queries.ts'
-import type { KeyRow, Release, ReleaseRow } from './record-rows.ts'
+import type { AuditEntry } from './record-rows.ts'
+import type { RestoreCheck, RestoreReport } from './restores.ts'
 import type {
   AttemptAdoption,
   AttemptStart,
@@ -7,19 +11,19 @@ import type {
   ConnectionFacts,
   ConnectionName,
   ConnectionRow,
-  ConsentOutcome,
-  ConsentRow,
-  ConsentStart,
   GrantBase,
   KeptRefreshToken,
   KeptSibling,
   NewGrant,
+  Rebinding,
   RefreshFailure,
   RefreshSuccess,
   RevocationRow,
   RevocationTokens,
   SharedAccount,
+  StoredError,
 } from './rows.ts'
+import type { Resealing, SealedCount, SealedQuery, SealedValue } from './sealed-values.ts'
 
 /**
  * What the broker remembers. This interface is the contract that every store fulfils; `test/store/contract.ts`
@@ -30,6 +34,7 @@ import type {
  * - Every method that changes something is one transaction, durable when its promise resolves. If it
  *   rejects, nothing changed, except after `outcome_unknown` of a remote store, which a re-read settles.
  * - "Not found" is `undefined`, never an error.
+ * - An audit entry that is given with a change is added in the same transaction if, and only if, there is a change.
  * - Times are milliseconds since the epoch, given by the caller; a store reads no clock.
  * - Conditional writes name what they were based on. `counter` changes with every new set of tokens, and
  *   with nothing else: a failure that changes the state must not shut out a late success, whose tokens may
@@ -38,7 +43,7 @@ import type {
  * - Requests that break a rule of the tables (an id used twice, a state that does not exist, a `limit` below
  *   1) are mistakes of the program: they change nothing and reject with an error that is no `StoreError`.
  */
-export interface Store {
+export interface Store extends ConsentStore, AuditStore, KeyStore {
   findConnection(provider: string, account: string): Promise<ConnectionRow | undefined>
   /** Ordered by provider, then account (byte order). `limit` is at least 1. */
   listConnections(query: ConnectionQuery): Promise<ConnectionRow[]>
@@ -65,7 +70,7 @@ export interface Store {
    *
    * @returns the stored row, or `undefined` if `expected` no longer describes what is stored
    */
-  saveGrant(grant: NewGrant): Promise<ConnectionRow | undefined>
+  saveGrant(grant: NewGrant, entry?: AuditEntry): Promise<ConnectionRow | undefined>
 
   /**
    * Records the intent of a refresh: the attempt, and that its outcome is unknown from now on.
@@ -94,7 +99,7 @@ export interface Store {
    *
    * @returns the stored row, or `undefined` if the base has moved or the connection is gone
    */
-  commitRefresh(base: Base, outcome: RefreshSuccess): Promise<ConnectionRow | undefined>
+  commitRefresh(base: Base, outcome: RefreshSuccess, entry?: AuditEntry): Promise<ConnectionRow | undefined>
   /**
    * Replaces the refresh token alone if `base` is still stored, whoever holds the lease: the answer had no
    * access token that can be used. Raises the counter, ends the attempt, knows its outcome, counts a failure
@@ -111,11 +116,12 @@ export interface Store {
    */
   keepSibling(at: GrantBase, sibling: KeptSibling): Promise<ConnectionRow | undefined>
   /**
-   * Makes the connection suspect, and due at the given time unless it is due earlier.
+   * Makes the connection suspect, and due at the given time unless it is due earlier. Its state stays: a refusal of
+   * which another attempt's holder does not know yet is kept as the last error alone.
    *
    * @returns the stored row, or `undefined` if that grant is gone
    */
-  markSuspect(at: GrantBase, nextRefreshAt: number): Promise<ConnectionRow | undefined>
+  markSuspect(at: GrantBase, nextRefreshAt: number, refusal?: StoredError): Promise<ConnectionRow | undefined>
   /**
    * Removes the refresh token, its expiry and a sibling, ciphertext included; the connection is not due any
    * more, and nothing can settle an unknown outcome. Everything else stays, the counter too.
@@ -129,12 +135,19 @@ export interface Store {
    *
    * @returns the stored row, or `undefined` if not
    */
-  failRefresh(base: Base, outcome: RefreshFailure): Promise<ConnectionRow | undefined>
+  failRefresh(base: Base, outcome: RefreshFailure, entry?: AuditEntry): Promise<ConnectionRow | undefined>
   /**
    * Records what the provider told beside the tokens (the account, scopes and expiry that only a second
    * call yields) if `base` is still stored. What is absent or empty stays. Does not touch the counter.
    */
   enrichConnection(base: Base, facts: ConnectionFacts): Promise<ConnectionRow | undefined>
+  /**
+   * Binds the tokens of a connection to another endpoint and client if `base` is still stored. Raises the counter:
+   * a late success that was sealed for the old place must not land in the new one.
+   *
+   * @returns the stored row, or `undefined` if the base has moved or the connection is gone
+   */
+  rebindConnection(base: Base, rebinding: Rebinding, entry?: AuditEntry): Promise<ConnectionRow | undefined>
   /** Makes connections and revocations that are due after that time due earlier by that much, but not before it. */
   bringForward(shift: ScheduleShift): Promise<void>
   /** Records when connections were last used; an older time changes nothing. Unknown ids are ignored. */
@@ -149,6 +162,7 @@ export interface Store {
     provider: string,
     account: string,
     revocation?: RevocationRow,
+    entry?: AuditEntry,
   ): Promise<ConnectionRow | undefined>
   /** Files a revocation of tokens that no connection holds. */
   addRevocation(revocation: RevocationRow): Promise<void>
@@ -161,42 +175,38 @@ export interface Store {
   /** Ends a revocation; its ciphertext is gone. An unknown id is ignored. */
   removeRevocation(id: string): Promise<void>
 
-  createConsent(consent: ConsentRow): Promise<void>
-  findConsent(id: string): Promise<ConsentRow | undefined>
-  findConsentByLink(linkHash: string): Promise<ConsentRow | undefined>
   /**
-   * Uses up the link: sets the browser's state if the consent is PENDING, not yet started and not expired.
+   * Sealed values that name one key, in a fixed order of places. The cost is that of the answer, however many
+   * values are stored.
+   */
+  listSealedValues(query: SealedQuery): Promise<SealedValue[]>
+  /**
+   * Replaces values that are still the very bytes that were read; counters stay, because the secrets do.
    *
-   * @returns the started consent, or `undefined` if the link was already used, ended, or never existed
+   * @returns how many
    */
-  startConsent(linkHash: string, start: ConsentStart): Promise<ConsentRow | undefined>
-  /**
-   * Uses up the state: finds the started consent and clears its `stateHash`, so that it can be taken once.
-   * Expiry is for the caller to judge.
-   */
-  takeConsentByState(stateHash: string): Promise<ConsentRow | undefined>
-  /** Records the outcome of a PENDING or HELD consent and drops what was sealed for it. */
-  finishConsent(id: string, outcome: ConsentOutcome): Promise<void>
-  /** Removes consents that were created before that time. */
-  pruneConsents(createdBefore: number): Promise<void>
-
-  listKeys(): Promise<KeyRow[]>
-  insertKey(key: KeyRow): Promise<void>
-  /** Whether anything sealed is stored; a keyset must never be created over existing data. */
-  hasSealedData(): Promise<boolean>
+  replaceSealedValues(values: readonly Resealing[]): Promise<number>
+  /** How many values name each key; keys that no value names are left out. */
+  countSealedValues(): Promise<SealedCount[]>
 
   /**
-   * Records releases of access tokens to callers; a repeat of (caller, connection, version) only adds to the
-   * count. The whole batch is one transaction.
+   * Notes that an older copy was accepted: connections of providers that are not exempt and have a refresh token
+   * become suspect and are due one after the other. A second copy replaces the check of the first.
+   *
+   * @returns how many are checked
    */
-  recordReleases(releases: readonly Release[]): Promise<void>
-  /** The releases of one access token version, or all if absent; the newest first. */
-  listReleases(query: { readonly version?: string; readonly limit: number }): Promise<ReleaseRow[]>
+  beginRestoreCheck(check: RestoreCheck): Promise<number>
+  /** What became of the last accepted copy; absent = none was ever accepted. */
+  restoreReport(): Promise<RestoreReport | undefined>
+  /** Notes that the outcome was reported. */
+  noteRestoreReported(at: number): Promise<void>
 
   /** The highest wall time that was ever noted; absent = none was. */
   clockMark(): Promise<number | undefined>
   /** Notes the wall time; an earlier one than is noted changes nothing. */
   raiseClockMark(now: number): Promise<void>
+  /** Notes that time whatever was noted: the clock that was ahead has been put right. */
+  setClockMark(now: number): Promise<void>
 
   /**
    * Tells which connections other processes have created, changed or removed, soon after they did; nothing of

@@ -1,5 +1,6 @@
-import type { KeyRow, ReleaseRow } from './record-rows.ts'
-import type { ConnectionRow, ConsentRow, RevocationRow } from './rows.ts'
+import type { ConsentRow } from './consent-rows.ts'
+import type { AuditRow, KeyRow, ReleaseRow } from './record-rows.ts'
+import type { ConnectionRow, RevocationRow } from './rows.ts'
 import { type Columns, createCodec } from './sqlite-codec.ts'
 
 const connectionColumns: Columns<ConnectionRow> = {
@@ -13,6 +14,7 @@ const connectionColumns: Columns<ConnectionRow> = {
   counter: 'plain',
   connectTime: 'plain',
   tokenOrigin: 'plain',
+  endpointOrigins: 'json',
   clientFingerprint: 'plain',
   clientSecretFingerprint: 'plain',
   requestedScopes: 'json',
@@ -55,6 +57,7 @@ const revocationColumns: Columns<RevocationRow> = {
   account: 'plain',
   grantEpoch: 'plain',
   tokenOrigin: 'plain',
+  endpointOrigins: 'json',
   clientFingerprint: 'plain',
   providerAccountId: 'plain',
   variables: 'json',
@@ -90,6 +93,8 @@ const consentColumns: Columns<ConsentRow> = {
   errorMessage: 'plain',
   errorProviderCode: 'plain',
   sealedVerifier: 'plain',
+  receiptHash: 'plain',
+  sealedCode: 'plain',
 }
 
 const keyColumns: Columns<KeyRow> = {
@@ -114,6 +119,26 @@ const releaseColumns: Columns<ReleaseRow> = {
   lastAt: 'plain',
 }
 
+const auditColumns: Columns<AuditRow> = {
+  sequence: 'plain',
+  time: 'plain',
+  event: 'plain',
+  outcome: 'plain',
+  reason: 'plain',
+  caller: 'plain',
+  authentication: 'plain',
+  provider: 'plain',
+  account: 'plain',
+  connectionId: 'plain',
+  version: 'plain',
+  requestId: 'plain',
+  peer: 'plain',
+  keyId: 'plain',
+  fingerprint: 'plain',
+  count: 'plain',
+  details: 'json',
+}
+
 /** How the rows of each table go in and out; the tables themselves are in the migrations. */
 export const codecs = {
   connections: createCodec<ConnectionRow>(connectionColumns),
@@ -121,4 +146,5 @@ export const codecs = {
   consents: createCodec<ConsentRow>(consentColumns),
   keys: createCodec<KeyRow>(keyColumns),
   releases: createCodec<ReleaseRow>(releaseColumns),
+  audit: createCodec<AuditRow>(auditColumns),
 }

@@ -8,6 +8,7 @@ import {
   AdminServiceService,
   CreateConsentLinkRequest,
   ImportConnectionRequest,
+  ListAuditRecordsRequest,
 } from '../../src/gen/tokenbroker/v1/admin.ts'
 import {
   GetAccessTokenRequest,
@@ -60,10 +61,24 @@ const ASK: Record<string, Ask> = {
     ),
   GetConsent: (_, c, _name, token) => call(c, c.getConsent, { consentId: 'consent-1' }, bearer(token)),
   CompleteConsent: (_, c, _name, token) =>
-    call(c, c.completeConsent, { consentId: 'c', receipt: 'r', subject: 's' }, bearer(token)),
+    call(c, c.completeConsent, { consentId: 'consent-1', receipt: 'r', subject: 's' }, bearer(token)),
   ListConnections: (_, c, { provider }, token) =>
     call(c, c.listConnections, { provider, state: 0, pageSize: 0, pageToken: '' }, bearer(token)),
   ListProviders: (_, c, _name, token) => call(c, c.listProviders, {}, bearer(token)),
+  ListAuditRecords: (_, c, { provider }, token) =>
+    call(c, c.listAuditRecords, ListAuditRecordsRequest.fromPartial({ provider }), bearer(token)),
+  FindReleases: (_, c, _name, token) => call(c, c.findReleases, { accessToken: 'a-token' }, bearer(token)),
+  GetKeys: (_, c, _name, token) => call(c, c.getKeys, {}, bearer(token)),
+  RotateKeys: (_, c, _name, token) => call(c, c.rotateKeys, {}, bearer(token)),
+  RewrapKeys: (_, c, _name, token) => call(c, c.rewrapKeys, {}, bearer(token)),
+  GetRestore: (_, c, _name, token) => call(c, c.getRestore, {}, bearer(token)),
+  RebindConnections: (_, c, { provider, account }, token) =>
+    call(
+      c,
+      c.rebindConnections,
+      { provider, scope: { $case: 'account', value: account }, dryRun: true },
+      bearer(token),
+    ),
   WatchConnections: (_, c, { provider }, token) => firstOf(c.watchConnections({ provider }, bearer(token))),
 }
 const PER_CONNECTION = [
@@ -74,8 +89,10 @@ const PER_CONNECTION = [
   'Disconnect',
   'CreateConsentLink',
   'ImportConnection',
+  'RebindConnections',
 ]
-const NOT_YET = ['CompleteConsent']
+/** About everything that the broker holds. */
+const EVERYWHERE = ['GetKeys', 'RotateKeys', 'RewrapKeys', 'GetRestore']
 const ACME = { provider: 'pinterest', account: 'acme' }
 
 function firstOf(stream: NodeJS.EventEmitter & { cancel(): void }): Promise<unknown> {
@@ -88,8 +105,11 @@ function firstOf(stream: NodeJS.EventEmitter & { cancel(): void }): Promise<unkn
   })
 }
 
-/** A caller named after the one method that it may call, for the connection `acme`. */
+/** A caller named after the one method that it may call, for the connection `acme` if that is enough. */
 function only(method: string) {
+  if (EVERYWHERE.includes(method)) {
+    return callerNamed(method, { providers: ['*'], accounts: ['*'], methods: [method] })
+  }
   return callerNamed(method, { providers: ['pinterest'], accounts: ['acme'], methods: [method] })
 }
 
@@ -106,6 +126,8 @@ beforeAll(async () => {
       callerNamed('anything', anything),
       callerNamed('acme-service', shared),
       callerNamed('pinterest-service', wholeProvider),
+      callerNamed('all-of-pinterest', { ...anything, providers: ['pinterest'] }),
+      callerNamed('acme-everywhere', { ...anything, accounts: ['acme*'] }),
     ],
   })
 })
@@ -144,9 +166,8 @@ describe.each(Object.keys(ASK))('%s', method => {
   })
 
   it('lets in who may call it', async () => {
-    const expected = NOT_YET.includes(method) ? 'NOT_IMPLEMENTED' : undefined
-    expect(await reasonOf(ask(method, ACME, method))).toBe(expected)
-    expect(await reasonOf(ask(method, ACME, 'anything'))).toBe(expected)
+    expect(await reasonOf(ask(method, ACME, method))).toBeUndefined()
+    expect(await reasonOf(ask(method, ACME, 'anything'))).toBeUndefined()
   })
 })
 
@@ -174,15 +195,6 @@ describe.each(PER_CONNECTION)('%s of a connection that the caller may not see', 
   })
 })
 
-describe('NOT_IMPLEMENTED', () => {
-  it.each(NOT_YET)('of %s is UNIMPLEMENTED', async method => {
-    expect(await failureOf(ask(method, ACME, 'anything'))).toMatchObject({
-      code: status.UNIMPLEMENTED,
-      reason: 'NOT_IMPLEMENTED',
-    })
-  })
-})
-
 describe('WatchAccessTokens', () => {
   it('needs the right for each of its connections', async () => {
     const connections = [ACME, { provider: 'pinterest', account: 'zeta' }]
@@ -199,6 +211,30 @@ describe('Disconnect that revokes what others share', () => {
     expect(await disconnect(Shared.REVOKE, 'acme-service')).toBe('ACCESS_DENIED')
     expect(await disconnect(Shared.KEEP, 'acme-service')).toBeUndefined()
     expect(await disconnect(Shared.REVOKE, 'pinterest-service')).toBeUndefined()
+  })
+})
+
+describe.each(EVERYWHERE)('%s', method => {
+  it.each([['all-of-pinterest'], ['acme-everywhere']])('is not for %s', async caller => {
+    expect(await reasonOf(ask(method, ACME, caller))).toBe('ACCESS_DENIED')
+  })
+})
+
+describe('RebindConnections of all accounts', () => {
+  const rebind = (token: string) =>
+    reasonOf(
+      call(
+        running.admin,
+        running.admin.rebindConnections,
+        { provider: 'pinterest', scope: { $case: 'allAccounts', value: true }, dryRun: true },
+        bearer(token),
+      ),
+    )
+
+  it('needs the right for every account of the provider', async () => {
+    expect(await rebind('RebindConnections')).toBe('ACCESS_DENIED')
+    expect(await rebind('acme-everywhere')).toBe('ACCESS_DENIED')
+    expect(await rebind('all-of-pinterest')).toBeUndefined()
   })
 })
 

@@ -1,10 +1,5 @@
-import type {
-  AccessToken,
-  Broker,
-  ConnectionStatus,
-  Consent,
-  ProviderSummary,
-} from '../../src/broker/broker.ts'
+import type { AccessToken, Broker, ConnectionStatus, ProviderSummary } from '../../src/broker/broker.ts'
+import type { Consent } from '../../src/broker/consent.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import { Secret } from '../../src/secret.ts'
 
@@ -125,6 +120,32 @@ function providerSummary(provider: string): ProviderSummary {
 const PROVIDERS = ['pinterest', 'square-eu']
 const CONNECTIONS = [STATUS, { ...STATUS, account: 'zeta' }, { ...STATUS, provider: 'square-eu' }]
 
+const RECORD = {
+  sequence: 1,
+  time: NOW,
+  event: 'TOKEN_RELEASED',
+  outcome: 'SUCCEEDED',
+  reason: '',
+  caller: 'ads',
+  authentication: 'static_token',
+  provider: 'pinterest',
+  account: 'acme',
+  connectionId: 'c1',
+  version: 'v1',
+  requestId: 'r1',
+  peer: '127.0.0.1:1',
+  keyId: 'aa',
+  fingerprint: 'f'.repeat(32),
+  count: 1,
+  details: { method: 'GetAccessToken' },
+}
+const AUDIT = [
+  RECORD,
+  { ...RECORD, sequence: 2, provider: 'square-eu' },
+  { ...RECORD, sequence: 3, event: 'BROKER_STARTED', provider: '', account: '' },
+]
+const RELEASES = AUDIT.slice(0, 2).map(({ time, ...record }) => ({ ...record, firstAt: time, lastAt: time }))
+
 /**
  * A broker that knows two providers and three connections and keeps nothing.
  *
@@ -147,6 +168,37 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
       requireProvider(provider)
       const found = CONNECTIONS.find(status => status.provider === provider && status.account === account)
       return found ?? notConnected(provider, account)
+    },
+    rebindConnections: async ({ provider, account, dryRun }) => {
+      requireProvider(provider)
+      return {
+        tokenOrigin: 'https://new.example',
+        previousOrigins: ['https://old.example'],
+        endpointOrigins: ['https://revoke.example'],
+        rebound: dryRun ? 0 : 2,
+        unchanged: account === undefined ? 3 : 0,
+        skipped: 1,
+        skippedAccounts: ['zeta'],
+      }
+    },
+    restoreReport: async () => ({
+      acceptedAt: NOW,
+      survived: 2,
+      lost: 1,
+      pending: 4,
+      lostConnections: [{ provider: 'pinterest', account: 'acme' }],
+    }),
+    keys: {
+      list: async () => ({
+        keys: [{ kid: 'aa', purpose: 'SEAL', state: 'PRIMARY', createdAt: NOW, values: 7 }],
+        rootFingerprint: 'ff',
+        unknownKeyValues: 1,
+        resealing: true,
+      }),
+      rotate: async () => ({ kid: 'bb', rotated: true }),
+      rewrap: async () => ({ rootFingerprint: 'ee', keys: 2 }),
+      start() {},
+      async stop() {},
     },
     refresh: async ({ provider }) => {
       requireProvider(provider)
@@ -172,6 +224,10 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
       if (consentId === CONSENT.consentId) return CONSENT
       throw new BrokerError('CONSENT_NOT_FOUND', 'a sentence that only this broker would say')
     },
+    completeConsent: async ({ consentId }) => {
+      if (consentId === CONSENT.consentId) return CONSENT
+      throw new BrokerError('CONSENT_NOT_FOUND', 'another sentence that only this broker would say')
+    },
     importConnection: async ({ provider }) => {
       requireProvider(provider)
       return { outcome: 'IMPORTED', status: STATUS, note: 'a note' }
@@ -194,7 +250,16 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
       await aborted(signal)
     },
     listProviders: async () => PROVIDERS.map(providerSummary),
+    listAuditRecords: async ({ visible, pageSize }) => {
+      const records = AUDIT.filter(visible)
+      return { records: records.slice(0, pageSize), nextPageToken: records.length > pageSize ? 'more' : '' }
+    },
+    findReleases: async ({ token, visible }) => ({
+      fingerprint: 'f'.repeat(32),
+      releases: token.expose() === 'leaked' ? RELEASES.filter(visible) : [],
+    }),
     hasProvider: provider => PROVIDERS.includes(provider),
+    configuredScopes: () => ['ads:read'],
     consent: {
       view: unused,
       start: unused,

@@ -1,5 +1,9 @@
+import { inspect } from 'node:util'
 import { type Client, credentials, Metadata, type ServiceError, type status } from '@grpc/grpc-js'
-import { createCallers } from '../../src/api/callers.ts'
+import { type Callers, createCallers } from '../../src/api/callers.ts'
+import type { JwtVerifier } from '../../src/api/jwt-verifier.ts'
+import type { ListeningPorts } from '../../src/api/listening.ts'
+import type { DenialRecorder } from '../../src/api/refusals.ts'
 import { type ApiServer, createApiServer } from '../../src/api/server.ts'
 import type { Broker } from '../../src/broker/broker.ts'
 import type { Clock, Log, LogFields } from '../../src/broker/ports.ts'
@@ -9,6 +13,7 @@ import { BadRequest, ErrorInfo, Help, RetryInfo } from '../../src/gen/google/rpc
 import { Status } from '../../src/gen/google/rpc/status.ts'
 import { AdminServiceClient } from '../../src/gen/tokenbroker/v1/admin.ts'
 import { TokenBrokerServiceClient } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { noteSink } from '../canaries.ts'
 import { createFakeBroker } from './fake-broker.ts'
 
 /** Any text is a token here: what counts is its hash. */
@@ -34,7 +39,8 @@ function createManualClock(): ManualClock {
     },
     pending: () => [...timers.values()],
     fire(ms) {
-      for (const [timer, timerMs] of timers) {
+      // Not those that are set meanwhile.
+      for (const [timer, timerMs] of [...timers]) {
         if (timerMs !== ms) continue
         timers.delete(timer)
         timer()
@@ -53,23 +59,35 @@ export function createRecordingLog(): Log & { readonly lines: LogLine[] } {
   const lines: LogLine[] = []
   const at =
     (level: keyof Log) =>
-    (message: string, fields: LogFields = {}) =>
-      void lines.push({ level, message, fields })
+    (message: string, fields: LogFields = {}) => {
+      noteSink('the log', `${message} ${inspect(fields)}`)
+      lines.push({ level, message, fields })
+    }
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 /** A caller whose token is its name. */
 export function callerNamed(name: string, ...allow: AllowRule[]): CallerConfig {
-  return { name, tokenSha256: hashCallerToken(name), allow }
+  return { name, proof: { kind: 'static_token', tokens: [{ sha256: hashCallerToken(name) }] }, allow }
+}
+
+/** The same caller with tokens that end. */
+export function expiring({ proof, ...caller }: CallerConfig, expiresAtMs: number): CallerConfig {
+  if (proof.kind !== 'static_token') throw new Error('only static tokens expire by configuration')
+  return { ...caller, proof: { ...proof, tokens: proof.tokens.map(token => ({ ...token, expiresAtMs })) } }
 }
 
 export interface RunningServer {
   readonly server: ApiServer
+  /** Those who may call, to be replaced. */
+  readonly callers: Callers
   readonly port: number
   readonly clock: ManualClock
   readonly log: ReturnType<typeof createRecordingLog>
   readonly tokens: TokenBrokerServiceClient
   readonly admin: AdminServiceClient
+  /** The refused calls that were recorded. */
+  readonly denials: Parameters<DenialRecorder['recordDenial']>[0][]
   stop(): void
 }
 
@@ -79,6 +97,8 @@ export async function startServer(
     readonly broker?: Partial<Broker>
     readonly callers?: readonly CallerConfig[]
     readonly listener?: Partial<Listener>
+    readonly jwts?: JwtVerifier
+    readonly ports?: Pick<ListeningPorts, 'readFile' | 'times'>
   } = {},
 ): Promise<RunningServer> {
   const clock = createManualClock()
@@ -86,19 +106,30 @@ export async function startServer(
   const callers = createCallers({
     operatorTokenHash: hashCallerToken(OPERATOR_TOKEN),
     callers: options.callers ?? [],
+    jwts: options.jwts,
     clock,
   })
-  const server = createApiServer({ broker: createFakeBroker(options.broker), callers, log, clock })
+  const denials: RunningServer['denials'] = []
+  const server = createApiServer({
+    broker: createFakeBroker(options.broker),
+    callers,
+    log,
+    clock,
+    denials: { recordDenial: denial => void denials.push(denial) },
+    ...options.ports,
+  })
   const [port = 0] = await server.listen([{ host: '127.0.0.1', port: 0, ...options.listener }])
   const tokens = new TokenBrokerServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   const admin = new AdminServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   return {
     server,
+    callers,
     port,
     clock,
     log,
     tokens,
     admin,
+    denials,
     stop() {
       tokens.close()
       admin.close()
@@ -168,6 +199,7 @@ export function decodeFailure({
   metadata,
 }: Pick<ServiceError, 'code' | 'details' | 'metadata'>): Failure {
   const bytes = (metadata.get('grpc-status-details-bin')[0] as Buffer | undefined) ?? Buffer.alloc(0)
+  noteSink('the status of a call', details + bytes.toString('latin1'))
   const status = Status.decode(bytes)
   const detail = <T>(type: string, decode: (bytes: Buffer) => T): T | undefined => {
     const found = status.details.find(any => any.typeUrl === `type.googleapis.com/google.rpc.${type}`)

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import { CONNECTIONS_MAX } from '../../src/api/limits.ts'
 import { ListenError } from '../../src/api/listening.ts'
 import { Secret } from '../../src/secret.ts'
 import { createHealthClient, type HealthClient } from './health-client.ts'
@@ -97,23 +96,5 @@ describe('listen()', () => {
     const socket = connect(port, '127.0.0.1')
     const [error] = await once(socket, 'error')
     expect(error.code).toBe('ECONNREFUSED')
-  })
-})
-
-describe('a listener', () => {
-  it('takes no more connections than its limit', async () => {
-    const { port } = await start()
-    const open = async () => {
-      const socket = connect(port, '127.0.0.1')
-      cleanups.push(() => socket.destroy())
-      const closed = new Promise(resolve => socket.once('close', resolve))
-      socket.on('error', () => {}).resume()
-      await once(socket, 'connect')
-      return { socket, closed }
-    }
-    const sockets = []
-    while (sockets.length < CONNECTIONS_MAX) sockets.push((await open()).socket)
-    await (await open()).closed
-    expect(sockets.filter(socket => socket.destroyed)).toEqual([])
   })
 })

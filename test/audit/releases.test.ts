@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AuditError } from '../../src/audit/audit.ts'
-import { createAudit } from '../../src/audit/releases.ts'
+import { WRITE_MS_MAX } from '../../src/audit/group-writer.ts'
+import { createReleases } from '../../src/audit/releases.ts'
 import { createFakeClock } from '../broker/fake-clock.ts'
 
 const release = {
@@ -17,15 +18,31 @@ function audit() {
   const clock = createFakeClock()
   const batches: { readonly caller: string; readonly count: number }[][] = []
   let broken = false
-  const created = createAudit({
+  let hung: Promise<void> | undefined
+  const created = createReleases({
     now: clock.now,
     schedule: clock.schedule,
     write: async releases => {
+      await hung
       if (broken) throw new Error('disk full')
       batches.push(releases.map(({ caller, count }) => ({ caller, count })))
     },
   })
-  return { ...created, clock, batches, break: (value: boolean) => (broken = value) }
+  return {
+    ...created,
+    clock,
+    batches,
+    break: (value: boolean) => (broken = value),
+    /** Lets writes wait until the returned function is called. */
+    hang() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      hung = promise
+      return () => {
+        hung = undefined
+        resolve()
+      }
+    },
+  }
 }
 
 describe('recordRelease()', () => {
@@ -67,5 +84,28 @@ describe('recordRelease()', () => {
     await counted.recordRelease(release)
     await counted.flush()
     expect(counted.batches[1]).toEqual([{ caller: 'ads', count: 3 }])
+  })
+
+  it('refuses first releases within a second while the store hangs, and records again when it does not', async () => {
+    const slow = audit()
+    const goOn = slow.hang()
+    const first = slow.recordRelease(release)
+    await slow.clock.advance(1)
+    const second = slow.recordRelease({ ...release, caller: 'other' })
+    const refused = [expect(first).rejects, expect(second).rejects].map(it => it.toBeInstanceOf(AuditError))
+    await slow.clock.advance(WRITE_MS_MAX)
+    expect(WRITE_MS_MAX).toBeLessThan(1_000)
+    await Promise.all(refused)
+    goOn()
+    await slow.recordRelease({ ...release, caller: 'third' })
+    // What had not been begun when its caller was refused is not written.
+    expect(slow.batches).toEqual([[{ caller: 'ads', count: 1 }], [{ caller: 'third', count: 1 }]])
+  })
+
+  it('goes on for what is recorded while the store hangs', async () => {
+    const slow = audit()
+    await slow.recordRelease(release)
+    slow.hang()
+    await slow.recordRelease(release)
   })
 })

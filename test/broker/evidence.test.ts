@@ -14,7 +14,7 @@ describe('an ambiguous refusal', () => {
     [
       'the token is refused and the secret changed',
       { accessToken: 'refused', clientSecretChanged: true },
-      'client',
+      'reauthorize',
     ],
     ['others were renewed', { others: 'renewed' }, 'reauthorize'],
     [
@@ -41,22 +41,49 @@ describe('observations', () => {
     expect(observations.others('a')).toBe('unknown')
   })
 
-  it('tell the latest of what happened to others', async () => {
+  it('count a renewal of another only after this one was refused: before, our client may have been another', async () => {
     const clock = createFakeClock()
     const observations = createObservations(clock)
+    observations.renewed('b')
+    await clock.advance(1)
+    expect(observations.others('a')).toBe('unknown')
+    observations.refused('a')
+    expect(observations.others('a')).toBe('unknown')
+    await clock.advance(1)
+    observations.renewed('b')
+    expect(observations.others('a')).toBe('renewed')
+  })
+
+  it('tell that others are refused, until one is renewed', async () => {
+    const clock = createFakeClock()
+    const observations = createObservations(clock)
+    observations.refused('a')
+    await clock.advance(1)
     observations.refused('b')
+    expect(observations.others('a')).toBe('refused')
     await clock.advance(1)
     observations.renewed('c')
     expect(observations.others('a')).toBe('renewed')
-    await clock.advance(1)
+  })
+
+  it('know for how long a connection has been refused, until it is renewed', async () => {
+    const clock = createFakeClock()
+    const observations = createObservations(clock)
+    expect(observations.refusedForMs('a')).toBeUndefined()
     observations.refused('a')
-    expect(observations.others('a')).toBe('renewed')
-    expect(observations.others('c')).toBe('refused')
+    await clock.advance(5)
+    observations.refused('a')
+    clock.jump(1_000_000)
+    expect(observations.refusedForMs('a')).toBe(5)
+    observations.renewed('a')
+    expect(observations.refusedForMs('a')).toBeUndefined()
   })
 
   it('are forgotten after ten minutes', async () => {
     const clock = createFakeClock()
     const observations = createObservations(clock)
+    observations.refused('a')
+    await clock.advance(1)
     observations.renewed('b')
     await clock.advance(600_000)
     expect(observations.others('a')).toBe('renewed')

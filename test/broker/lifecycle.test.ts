@@ -142,11 +142,12 @@ describe('disconnect()', () => {
 describe('getStatus()', () => {
   it('verifies on demand and changes nothing', async () => {
     const verify_url = 'https://as.example/token'
-    const { connect, status, server } = await createWorld({ definition: { verify_url } })
+    const { connect, status, server, clock } = await createWorld({ definition: { verify_url } })
     await connect()
     server.script.push({ status: 401 })
     const checked = await status({ verify: true })
     expect(checked).toMatchObject({ state: 'ACTIVE', verification: { result: 'REJECTED' } })
+    await clock.advance(5_000)
     server.script.push(answers.down)
     expect((await status({ verify: true })).verification?.result).toBe('UNAVAILABLE')
   })
@@ -159,10 +160,39 @@ describe('listConnections()', () => {
     const list = (pageToken: string) =>
       broker.listConnections({ pageSize: 2, pageToken, visible: ({ account }) => account !== 'a' })
     const first = await list('')
-    expect(first.connections.map(({ account }) => account)).toEqual(['b'])
-    const second = await list(first.nextPageToken)
-    expect(second.connections.map(({ account }) => account)).toEqual(['c'])
-    expect(second.nextPageToken).toBe('')
+    expect(first.connections.map(({ account }) => account)).toEqual(['b', 'c'])
+    expect(first.nextPageToken).toBe('')
     await expect(list('garbage')).rejects.toMatchObject({ reason: 'INVALID_REQUEST' })
+  })
+
+  it('counts what may be seen, and no more', async () => {
+    const { connect, broker } = await createWorld()
+    for (const account of ['a', 'b', 'c']) await connect({ account })
+    const counts = async (visible?: (name: { account: string }) => boolean) =>
+      (await broker.listProviders(visible)).map(({ connectionCount }) => connectionCount)
+    expect(await counts()).toEqual([3])
+    expect(await counts(({ account }) => account !== 'a')).toEqual([2])
+    expect(await counts(() => false)).toEqual([0])
+  })
+
+  it('answers as if what may not be seen did not exist: full pages, and tokens that name only what was shown', async () => {
+    const hidden = await createWorld()
+    const absent = await createWorld()
+    const seen = ['b', 'd', 'f']
+    for (const account of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await hidden.connect({ account })
+    for (const account of seen) await absent.connect({ account })
+    const visible = ({ account }: { account: string }) => seen.includes(account)
+    let pageToken = ''
+    for (const page of [['b', 'd'], ['f']]) {
+      const request = { pageSize: 2, pageToken, visible }
+      const [one, other] = [
+        await hidden.broker.listConnections(request),
+        await absent.broker.listConnections(request),
+      ]
+      expect(one.connections.map(({ account }) => account)).toEqual(page)
+      expect(one.nextPageToken).toBe(other.nextPageToken)
+      pageToken = one.nextPageToken
+    }
+    expect(pageToken).toBe('')
   })
 })

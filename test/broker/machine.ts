@@ -1,4 +1,4 @@
-import type { Audit, TokenRelease } from '../../src/audit/audit.ts'
+import { inspect } from 'node:util'
 import { createBroker } from '../../src/broker/create-broker.ts'
 import type { Log, LogFields, Random } from '../../src/broker/ports.ts'
 import { createOAuthClient } from '../../src/oauth/client.ts'
@@ -7,6 +7,8 @@ import type { Provider } from '../../src/providers/provider.ts'
 import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { Secret } from '../../src/secret.ts'
 import type { Store } from '../../src/store/store.ts'
+import { createFakeAudit } from '../audit/fake-audit.ts'
+import { noteSink } from '../canaries.ts'
 import { createMemorySpool } from '../store/memory-spool.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { conversation } from './conversation.ts'
@@ -69,8 +71,7 @@ export function createMachine(options: MachineOptions = {}) {
     const store = life.bind(open(replica ?? 'local'))
     const spool = life.bind(disk.open())
     const http = life.bind(server.http)
-    const releases: TokenRelease[] = []
-    const audit = createAudit(releases)
+    const audit = createFakeAudit(clock.now)
     const log: LogLine[] = []
     const all = [{}, ...(options.others ?? [])].map(other => ({ ...provider, ...over, ...other }))
     const broker = createBroker({
@@ -86,9 +87,19 @@ export function createMachine(options: MachineOptions = {}) {
       random,
       log: createLog(log),
       publicUrl: 'https://broker.example',
+      returnUrls: new Map([['portal', 'https://portal.example/connected?lang=en']]),
       replica,
     })
-    return { broker, store, spool, audit, releases, log, crash: life.end, ...conversation(broker) }
+    return {
+      broker,
+      store,
+      spool,
+      audit,
+      releases: audit.releases,
+      log,
+      crash: life.end,
+      ...conversation(broker),
+    }
   }
 
   return {
@@ -123,13 +134,11 @@ function providerOf({ definition: said = {}, provider }: MachineOptions): Provid
   }
 }
 
-function createAudit(releases: TokenRelease[]): Audit {
-  return { flush: async () => {}, recordRelease: async release => void releases.push(release) }
-}
-
 function createLog(lines: LogLine[]): Log {
-  const at = (level: LogLine['level']) => (message: string, fields?: LogFields) =>
-    void lines.push({ level, message, fields })
+  const at = (level: LogLine['level']) => (message: string, fields?: LogFields) => {
+    noteSink('the log', `${message} ${inspect(fields)}`)
+    lines.push({ level, message, fields })
+  }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 

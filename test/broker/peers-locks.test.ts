@@ -81,7 +81,8 @@ describe('locks that others had', () => {
     expect(refreshes()).toBe(2)
     second.resolve()
     await clock.advance(SECOND)
-    for (const process of [a, b, c]) expect(await process.token()).toBe('at-2')
+    // A refusal that came while the answer was under way may have cost it, so it is refreshed once more.
+    for (const process of [a, b, c]) expect(await process.token()).toBe('at-3')
   })
 
   it('NangoHQ/nango#2859, n8n-io/n8n#33092: a lock holds a database connection for the whole request', async () => {

@@ -126,6 +126,30 @@ describe('a clock that is set back an hour', () => {
   })
 })
 
+describe('a clock that is set back in a run', () => {
+  it('does not delay the renewal of what was renewed before', async () => {
+    const { clock, token, server } = await createConnected()
+    await token()
+    await clock.advance(2 * MINUTE)
+    clock.jump(-2 * HOUR)
+    await clock.advance(57 * MINUTE)
+    expect(await token()).toBe('at-2')
+    expect(server.http.sent).toHaveLength(2)
+  })
+
+  it('does not delay what keeps the refresh token alive', async () => {
+    const { clock, run, server } = createMachine({ definition: { refresh: { keep_alive: '10h' } } })
+    server.lifetime = 30 * 86_400
+    await (await run()).connect()
+    await clock.advance(9 * HOUR)
+    clock.jump(-5 * HOUR)
+    await clock.advance(59 * MINUTE)
+    expect(server.http.sent).toHaveLength(1)
+    await clock.advance(2 * MINUTE)
+    expect(server.http.sent).toHaveLength(2)
+  })
+})
+
 describe('a clock that is set while a refresh is under way', () => {
   it.each([
     ['ten minutes ahead', 10 * MINUTE],

@@ -157,6 +157,23 @@ describe('a spool that takes nothing either', () => {
     expect(await (await run()).token()).toBe('at-2')
   })
 
+  it.each([
+    ['a new consent', false],
+    ['a disconnect and a new consent', true],
+  ])('does not bring the old grant back after %s', async (_, disconnects) => {
+    const { clock, process, token, connect, disconnect } = await createExpired()
+    const mend = fillStore(process, ...commits)
+    fillSpool(process)
+    void token()
+    await settle()
+    mend()
+    if (disconnects) await disconnect()
+    await connect()
+    expect(await token()).toBe('at-3')
+    await clock.advance(10_000)
+    expect(await token()).toBe('at-3')
+  })
+
   it('has a crash reported as the loss that it is', async () => {
     const { clock, process, token, crash, run } = await createExpired()
     fillStore(process, ...commits)

@@ -77,11 +77,13 @@ describe('a refusal by Square', () => {
   })
 
   it('is the end of the grant where another connection has been renewed meanwhile', async () => {
-    const { clock, server, connect, refresh, status } = await createSquare()
+    const { clock, server, connect, refresh, status, broker, name } = await createSquare()
     await connect({ account: 'other' })
     clock.jump(31 * DAY)
     server.endGrants('rt-1')
     await clock.advance(MINUTE)
+    expect(await status()).toMatchObject({ state: 'ACTIVE' })
+    await broker.refresh({ ...name, account: 'other' })
     expect(await status({ account: 'other' })).toMatchObject({ healthy: true })
     await refresh()
     await clock.advance(MINUTE)

@@ -32,6 +32,33 @@ describe('a connection that is REAUTH_REQUIRED', () => {
     expect(await token({ minTtlMs: 0 })).toBe('REAUTH_REQUIRED')
   })
 
+  it('stays so, and dies no second time, when it is asked again and its parameters are refused', async () => {
+    const { clock, server, process } = await createRefused()
+    const dead = await process.store.findConnection('acme', '')
+    server.always = answers.wrongScope
+    await clock.advance(15 * MINUTE)
+    const { state, stateReason, stateSince } = (await process.store.findConnection('acme', '')) ?? {}
+    expect(state).toBe('REAUTH_REQUIRED')
+    expect([stateReason, stateSince]).toEqual([dead?.stateReason, dead?.stateSince])
+  })
+
+  it('is asked no faster than any other while the outcome is unknown', async () => {
+    const { clock, server, refreshes, status } = await createRefused()
+    await clock.advance(9 * MINUTE)
+    const before = refreshes()
+    server.always = answers.down
+    await clock.advance(MINUTE + 4 * SECOND)
+    // After 0, 0.2, 1.2 and 4.2 s.
+    expect(refreshes() - before).toBeLessThanOrEqual(4)
+    expect(await status()).toMatchObject({
+      state: 'REAUTH_REQUIRED',
+      outcomeUnknownSince: expect.any(Number),
+    })
+    server.always = answers.refused
+    await clock.advance(MINUTE)
+    expect(await status()).toMatchObject({ state: 'REAUTH_REQUIRED', outcomeUnknownSince: undefined })
+  })
+
   it.each([
     ['10 minutes', 10 * MINUTE],
     ['an hour', HOUR],

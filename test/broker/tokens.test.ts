@@ -214,11 +214,15 @@ describe('getAccessToken()', () => {
     expect((await get()).accessToken.expose()).toBe('at-2')
   })
 
-  it('never sends tokens to an endpoint that the configuration moved', async () => {
+  it.each([
+    ['another client', { clientId: 'another' }],
+    ['an endpoint elsewhere', { endpointsBase: 'https://evil.example' }],
+    ['an endpoint on this machine', { endpointsBase: 'http://127.0.0.1:9' }],
+  ])('never sends tokens to %s, if that is what the configuration moved to', async (_, change) => {
     const { connect, boot, clock, server, name } = await createWorld()
     await connect()
     await clock.advance(HOUR)
-    const moved = boot({ clientId: 'another' })
+    const moved = boot(change)
     const before = server.http.sent.length
     const request = { ...name, caller: { name: 't', authentication: 'x' }, requiredScopes: [] }
     await expect(moved.getAccessToken(request)).rejects.toEqual(reason('PROVIDER_MISCONFIGURED'))

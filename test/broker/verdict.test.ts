@@ -51,6 +51,12 @@ describe('an unknown outcome', () => {
     expect(delays).toEqual([200, 1_000, 3_000, 10_000, 25_000, 30_000, 30_000])
   })
 
+  it('is tried again in time, whatever a 503 asks for', () => {
+    const patient = failure({ outcomeUnknown: true, retryAfterMs: 120_000 })
+    expect(judge(row(), patient, quiet).nextRefreshAt).toBe(NOW + 200)
+    expect(judge(row(), failure({ retryAfterMs: 120_000 }), quiet).nextRefreshAt).toBe(NOW + 120_000)
+  })
+
   it('makes a refusal the loss that was feared, confirmed a second later', () => {
     const unknown = { outcomeUnknownSince: NOW - 5_000 }
     const first = judge(row(unknown), refusal, quiet)
@@ -72,6 +78,14 @@ describe('a refused grant', () => {
   it('is not dead by a second refusal that comes too early, which delays nothing', () => {
     const verdict = judge(refusedOnce({ nextRefreshAt: NOW + 1 }), refusal, quiet)
     expect(verdict).toMatchObject({ state: 'ACTIVE', nextRefreshAt: NOW + 1 })
+  })
+
+  it('is not dead by a second refusal that only a jump of the clock makes late', () => {
+    const verdict = judge(refusedOnce(), refusal, { ...quiet, refusedForMs: 4_000 })
+    expect(verdict).toMatchObject({ state: 'ACTIVE', nextRefreshAt: NOW + 26_000 })
+    expect(judge(refusedOnce(), refusal, { ...quiet, refusedForMs: 30_000 })).toMatchObject({
+      state: 'REAUTH_REQUIRED',
+    })
   })
 
   it('is asked again half a minute later, though the clock was set back after the first refusal', () => {

@@ -52,8 +52,7 @@ describe('callers create', () => {
     expect(await loadBack(below)).toEqual([
       {
         name: 'ads-sync',
-        tokenSha256: sha256(token),
-        expiresAtMs: NOW + 90 * DAY_MS,
+        proof: { kind: 'static_token', tokens: [{ sha256: sha256(token), expiresAtMs: NOW + 90 * DAY_MS }] },
         allow: [
           { providers: ['pinterest'], accounts: [''], methods: ['GetAccessToken', 'GetStatus'] },
           { providers: ['square'], accounts: ['shop=7*'], methods: ['*'] },
@@ -64,6 +63,15 @@ describe('callers create', () => {
     expect(stdout).toContain('it expires in 90 d (2027-02-18T12:00:00Z)')
   })
 
+  it('takes built-in roles among the methods', async () => {
+    const { stdout } = await runCli(['callers', 'create', 'desk', '--allow', '*:*=reader,Refresh,operator'])
+    expect(stdout).toContain(
+      '- {providers: ["*"], accounts: ["*"], methods: [Refresh], roles: [reader, operator]}',
+    )
+    const [caller] = await loadBack(stdout.split('hash:\n')[1] ?? '')
+    expect(caller?.allow[0]?.methods).toContain('Disconnect')
+  })
+
   it('with --json prints the token and the lines', async () => {
     const argv = ['--allow', '*:*=GetStatus', '--expires', '365d', '--json']
     const { stdout } = await runCli(['callers', 'create', 'dashboards', ...argv])
@@ -72,8 +80,7 @@ describe('callers create', () => {
     expect(await loadBack(yaml)).toEqual([
       {
         name: 'dashboards',
-        tokenSha256: sha256(token),
-        expiresAtMs: NOW + 365 * DAY_MS,
+        proof: { kind: 'static_token', tokens: [{ sha256: sha256(token), expiresAtMs: NOW + 365 * DAY_MS }] },
         allow: [{ providers: ['*'], accounts: ['*'], methods: ['GetStatus'] }],
       },
     ])

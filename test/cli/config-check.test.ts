@@ -62,7 +62,7 @@ describe('config check', () => {
       /pinterest +pinterest +production +consent +http:\/\/localhost:8085\/oauth\/callback\/pinterest\n/,
     )
     expect(stdout).toMatch(/api +api +production +client credentials +-\n/)
-    expect(stdout).toMatch(/ads-sync +expired 36 h ago \(2026-11-19T00:00:00Z\)/)
+    expect(stdout).toMatch(/ads-sync +token, expired 36 h ago \(2026-11-19T00:00:00Z\)/)
     expect(stdout).toContain('GetAccessToken of pinterest for the system-level credential, account shop*')
     expect(stdout).not.toContain(SECRET)
     expect(stdout).not.toContain(HASH)
@@ -78,10 +78,22 @@ describe('config check', () => {
         { provider: 'pinterest', redirectUri: 'http://localhost:8085/oauth/callback/pinterest' },
         { provider: 'api', redirectUri: '' },
       ],
-      callers: [{ name: 'ads-sync', expireTime: '2026-11-19T00:00:00.000Z' }],
+      operatorToken: 'on',
+      callers: [{ name: 'ads-sync', authentication: 'static_token', expireTime: '2026-11-19T00:00:00.000Z' }],
     })
     expect(stdout).not.toContain(SECRET)
     expect(stdout).not.toContain(HASH)
+  })
+
+  it('shows what callers are known by, and that the operator token is off', async () => {
+    const rules = 'allow: [{providers: [x], accounts: [""], methods: [GetStatus]}]'
+    const jwt = '{issuer: https://i.example, audience: tb, subject: "ns:*", jwks_file: k.json}'
+    const { stdout } = await check(
+      `operator_token: off\nlisten: {grpc: [{socket: run/tb.sock}]}\ncallers:\n  - {name: web, jwt: ${jwt}, ${rules}}\n`,
+    )
+    expect(stdout).toMatch(/gRPC +unix:\/.*run\/tb\.sock/)
+    expect(stdout).toMatch(/web +JWT of https:\/\/i\.example for ns:\*/)
+    expect(stdout).toContain('The operator token is switched off.')
   })
 
   it('shows an empty configuration with its defaults, and what to add', async () => {

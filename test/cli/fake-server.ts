@@ -35,6 +35,13 @@ type Methods = Pick<
   | 'importConnection'
   | 'listConnections'
   | 'listProviders'
+  | 'listAuditRecords'
+  | 'findReleases'
+  | 'getKeys'
+  | 'rotateKeys'
+  | 'rewrapKeys'
+  | 'rebindConnections'
+  | 'getRestore'
 >
 type Streams = Pick<TokenBrokerServiceServer & AdminServiceServer, 'watchAccessTokens' | 'watchConnections'>
 /** What the broker answers; throw {@link refusal} to fail. Methods that are left out are UNIMPLEMENTED. */

@@ -18,8 +18,19 @@ const COMMANDS = [
   ['import'],
   ['watch'],
   ['health'],
+  ['audit', 'find'],
+  ['audit', 'list'],
+  ['audit', 'export'],
+  ['keys', 'status'],
+  ['keys', 'rotate'],
+  ['keys', 'rewrap'],
+  ['rebind'],
   ['config', 'check'],
+  ['policy', 'test'],
+  ['doctor'],
   ['callers', 'create'],
+  ['backup'],
+  ['restore'],
 ]
 
 /** The part of docs/cli.md about one command. */

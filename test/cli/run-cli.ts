@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { main } from '../../src/cli/cli.ts'
 import type { Io } from '../../src/cli/io.ts'
+import { noteSink } from '../canaries.ts'
 import type { FakeBroker } from './fake-server.ts'
 
 /** What the fake clock says when a command starts. */
@@ -31,6 +32,9 @@ export interface CliResult {
   readonly stderr: string
   readonly questions: readonly string[]
 }
+
+/** Commands whose answer is a token or a link; what they say beside it is no answer. */
+const PRINT_SECRETS = ['token', 'callers', 'connect', 'demo']
 
 /** Runs one command line in this process, on a clock that only waiting moves. */
 export async function runCli(argv: readonly string[], setting: CliSetting = {}): Promise<CliResult> {
@@ -68,6 +72,8 @@ export async function runCli(argv: readonly string[], setting: CliSetting = {}):
     openBrowser: setting.openBrowser ?? (() => Promise.reject(new Error('no browser in this test'))),
   }
   const exitCode = await main(argv, io)
+  noteSink('stderr of the command line', written.stderr)
+  if (!PRINT_SECRETS.includes(argv[0] ?? '')) noteSink('stdout of the command line', written.stdout)
   return { exitCode, ...written, questions }
 }
 

@@ -65,7 +65,7 @@ describe('loadConfig() with a caller', () => {
     [
       'no methods key',
       { allow: '[{providers: [x], accounts: ["*"]}]' },
-      '4:13  callers[0].allow[0].methods: is missing',
+      '4:13  callers[0].allow[0].methods: is missing; or roles',
     ],
     [
       'an unknown method',
@@ -114,8 +114,8 @@ describe('loadConfig() with a caller', () => {
   it('requires a name, a token and rules', async () => {
     expect(await refusals('callers: [{}]')).toEqual([
       'broker.yaml:1:11  callers[0].name: is missing',
-      'broker.yaml:1:11  callers[0].token_sha256: is missing',
       'broker.yaml:1:11  callers[0].allow: is missing',
+      'broker.yaml:1:11  callers[0].token_sha256: is missing; or one of spiffe, dns and jwt',
     ])
   })
 
@@ -132,7 +132,8 @@ describe('loadConfig() with a caller', () => {
     ['2027-01-31T12:00:00Z', Date.UTC(2027, 0, 31, 12)],
     ['"2027-01-31T12:00:00+02:00"', Date.UTC(2027, 0, 31, 10)],
   ])('reads the end %s', async (written, expected) => {
-    expect((await load(caller({ more: `expires: ${written}` }))).callers[0]?.expiresAtMs).toBe(expected)
+    const proof = (await load(caller({ more: `expires: ${written}` }))).callers[0]?.proof
+    expect(proof).toMatchObject({ tokens: [{ expiresAtMs: expected }] })
   })
 
   it('accepts a caller that may do nothing, and patterns of every kind', async () => {

@@ -29,6 +29,12 @@ describe('clientSettings()', () => {
     expect(clientSettings({ ...env, TOKEN_BROKER_TOKEN_FILE: '/t' }).tokenFile).toBe('/t')
   })
 
+  it('need no token where a certificate says who calls', () => {
+    const env = { TOKEN_BROKER_CERT_FILE: 'c', TOKEN_BROKER_KEY_FILE: 'k' }
+    expect(clientSettings(env).tokenFile).toBeUndefined()
+    expect(clientSettings({ ...env, TOKEN_BROKER_TOKEN_FILE: 't' }).tokenFile).toBe('t')
+  })
+
   it('takes a variable that is set to nothing as unset', () => {
     const env = { TOKEN_BROKER_ADDRESS: '', TOKEN_BROKER_TOKEN_FILE: '', TOKEN_BROKER_CERT_FILE: '' }
     expect(clientSettings(env)).toEqual(clientSettings({}))

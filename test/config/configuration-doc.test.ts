@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { createCallerToken } from '../../src/config/caller-token.ts'
 import { METHODS } from '../../src/config/methods.ts'
 import { configSchema } from '../../src/config/schema.ts'
 import { sourceSchema } from '../../src/config/secret-source.ts'
@@ -8,12 +10,21 @@ import { fixture, load, sha256 } from './world.ts'
 
 const root = new URL('../../', import.meta.url)
 const doc = readFileSync(new URL('docs/configuration.md', root), 'utf8')
-const files = [...doc.matchAll(/```yaml\n(# broker\.yaml\n[\s\S]*?)```/g)].map(match => match[1] ?? '')
+const callers = readFileSync(new URL('docs/callers.md', root), 'utf8')
+const files = [...(doc + callers).matchAll(/```yaml\n(# broker\.yaml\n[\s\S]*?)```/g)].map(
+  match => match[1] ?? '',
+)
 
-const PEM = { 'tls/cert.pem': 'cert.pem', 'tls/key.pem': 'key.pem', 'certificates/internal.pem': 'cert.pem' }
+const PEM = {
+  'tls/cert.pem': 'cert.pem',
+  'tls/key.pem': 'key.pem',
+  'tls/clients.pem': 'cert.pem',
+  'certificates/internal.pem': 'cert.pem',
+}
 const FILES = {
   ...Object.fromEntries(Object.entries(PEM).map(([path, name]) => [`/srv/${path}`, fixture(name)])),
   '/run/secrets/acme': 'secret\n',
+  '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt': fixture('cert.pem'),
   '/run/secrets/pinterest-token': 'token\n',
   '/srv/secrets/shop': 'secret\n',
 }
@@ -30,11 +41,18 @@ function variablesOf(file: string): Record<string, string> {
 describe('docs/configuration.md', () => {
   it('has examples', () => {
     expect(files.length).toBeGreaterThanOrEqual(5)
-    expect(doc.match(/```yaml/g)).toHaveLength(files.length)
+    expect((doc + callers).match(/```yaml/g)).toHaveLength(files.length)
   })
 
   it.each(files.map((file, index) => [index + 1, file] as const))('loads example %d', async (_, file) => {
     await load(file, { env: variablesOf(file), files: FILES, commands: COMMANDS })
+  })
+
+  it('has a pattern for scanners that finds tokens, and little else', () => {
+    const pattern = new RegExp(/^\\btb_.*$/m.exec(callers)?.[0] ?? '', 'g')
+    const token = createCallerToken(size => randomBytes(size)).token.expose()
+    expect(`x="${token}"; y`.match(pattern)).toEqual([token])
+    expect(`${token}0 tb_${token} ${token.slice(0, -1)} ${token.toUpperCase()}`.match(pattern)).toBeNull()
   })
 
   it('names every key of the schema', () => {

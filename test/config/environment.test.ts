@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { load, refusals } from './world.ts'
+import { load, refusals, SOMEBODY } from './world.ts'
 
 describe('loadConfig() with the environment alone', () => {
   it('takes the settings of the server', async () => {
@@ -149,6 +149,7 @@ describe('loadConfig() with a file and the environment', () => {
 public_url: https://file.example
 data_dir: file
 root_key: {env: KEY}
+${SOMEBODY}
 `
     const config = await load(yaml, {
       env: {

@@ -114,13 +114,12 @@ describe('loadConfig() with everything in the file', () => {
     expect((await load(FULL, WORLD)).callers).toEqual([
       {
         name: 'ads-sync',
-        tokenSha256: sha256(1),
-        expiresAtMs: Date.UTC(2027, 0, 31),
+        proof: { kind: 'static_token', tokens: [{ sha256: sha256(1), expiresAtMs: Date.UTC(2027, 0, 31) }] },
         allow: [{ providers: ['pinterest'], accounts: ['*'], methods: ['GetAccessToken', 'GetStatus'] }],
       },
       {
         name: 'ops',
-        tokenSha256: sha256(0xabc),
+        proof: { kind: 'static_token', tokens: [{ sha256: sha256(0xabc) }] },
         expiresAtMs: undefined,
         allow: [{ providers: ['*'], accounts: ['', 'team-*'], methods: ['*'] }],
       },
@@ -136,12 +135,15 @@ describe('loadConfig() with nothing at all', () => {
       admin: { host: '127.0.0.1', port: 8086, tls: undefined },
     },
     publicUrl: 'http://localhost:8085',
+    returnUrls: new Map(),
     trustedProxies: [],
     dataDir: '/srv/data',
     store: 'sqlite',
     rootKey: { kind: 'file', path: '/srv/data/root.key', createIfMissing: true },
     providers: new Map(),
     callers: [],
+    operatorToken: 'on',
+    audit: { retentionMs: 400 * 86_400_000 },
     log: { level: 'info' },
   }
 

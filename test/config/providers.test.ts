@@ -16,7 +16,6 @@ function client(keys: string): string {
 describe('loadConfig() with a provider key that is wrong', () => {
   it.each([
     ['an unknown key', 'clientid: x', 'clientid: unknown key; did you mean "client_id"?'],
-    ['allow_networks', 'allow_networks: []', 'allow_networks: not supported yet; remove it'],
     ['webhook_secret', 'webhook_secret: {env: S}', 'webhook_secret: not supported yet; remove it'],
     ['a scope of two', 'scopes: ["a b"]', 'scopes[0]: expected one scope, without spaces'],
     ['scopes as text', 'scopes: a', 'scopes: expected a list'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { fixture, load, refusals } from './world.ts'
+import type { Config, Listener } from '../../src/config/config.ts'
+import { fixture, load, refusals, SOMEBODY } from './world.ts'
 
 const GUARD =
   'only loopback is served without TLS; add tls: {cert: PATH, key: PATH}, or tls: proxy if a proxy in front ends TLS, or listen on 127.0.0.1'
@@ -52,22 +53,11 @@ describe('loadConfig() with keys of the server that are wrong', () => {
     ['store: {postgres: {url: {env: DATABASE_URL}}}', 'store: postgres is not supported yet; use sqlite'],
     ['store: postgres', 'store: postgres is not supported yet; use sqlite'],
     ['definitions_dir: x', 'definitions_dir: not supported yet; remove it'],
-    ['return_urls: {a: https://a.example}', 'return_urls: not supported yet; remove it'],
     ['webhooks: []', 'webhooks: not supported yet; remove it'],
-    ['audit: {retention: 30d}', 'audit: not supported yet; remove it'],
     ['egress_proxy: http://p.example', 'egress_proxy: not supported yet; remove it'],
     ['webhooks:', 'webhooks: not supported yet; remove it'],
   ])('refuses what is reserved: %s', async (yaml, line) => {
     expect(await refusals(yaml)).toEqual([`broker.yaml:1:1  ${line}`])
-  })
-
-  it('refuses what is reserved of a listener', async () => {
-    const yaml =
-      'listen:\n  grpc:\n    - {address: 127.0.0.1:1, socket: /run/x}\n  http: {address: 127.0.0.1:2, tls: {cert: c, key: k, client_ca: a}}'
-    expect(await refusals(yaml)).toEqual([
-      'broker.yaml:3:30  listen.grpc[0].socket: not supported yet; remove it',
-      'broker.yaml:4:55  listen.http.tls.client_ca: not supported yet; remove it',
-    ])
   })
 
   it('reports several mistakes in the order of their lines', async () => {
@@ -178,20 +168,48 @@ describe('loadConfig() with an address to listen on', () => {
   })
 })
 
+function tlsOf({ listen }: Config): Listener['tls'] {
+  const [listener] = listen.grpc
+  if (listener === undefined || 'socket' in listener) throw new Error('no address')
+  return listener.tls
+}
+
 describe('loadConfig() with TLS', () => {
-  const yaml = 'listen: {grpc: [{address: 0.0.0.0:1, tls: {cert: tls/cert.pem, key: /key.pem}}]}'
+  const yaml = `listen: {grpc: [{address: 0.0.0.0:1, tls: {cert: tls/cert.pem, key: /key.pem}}]}\n${SOMEBODY}`
   const files = { '/srv/tls/cert.pem': fixture('cert.pem'), '/key.pem': fixture('key.pem') }
 
   it('reads certificate and key', async () => {
-    const tls = (await load(yaml, { files })).listen.grpc[0]?.tls
+    const tls = tlsOf(await load(yaml, { files }))
     if (typeof tls !== 'object') throw new Error('no TLS')
     expect(tls.cert).toBe(files['/srv/tls/cert.pem'])
     expect(tls.key.expose()).toBe(files['/key.pem'])
+    expect(tls.clientCa).toBeUndefined()
+    expect(tls.files).toEqual({ cert: '/srv/tls/cert.pem', key: '/key.pem' })
+  })
+
+  it('reads the authorities of clients', async () => {
+    const withClients = yaml.replace('key: /key.pem', 'key: /key.pem, client_ca: clients.pem')
+    const bundle = fixture('cert.pem') + fixture('cert.pem')
+    const tls = tlsOf(await load(withClients, { files: { ...files, '/srv/clients.pem': bundle } }))
+    expect(tls).toMatchObject({ clientCa: bundle, files: { clientCa: '/srv/clients.pem' } })
+    expect(
+      await refusals(withClients, { files: { ...files, '/srv/clients.pem': fixture('key.pem') } }),
+    ).toEqual([
+      'broker.yaml:1:79  listen.grpc[0].tls.client_ca: expected certificates as PEM, or the path of a file of them',
+    ])
+  })
+
+  it('refuses authorities of clients where there are only browsers', async () => {
+    expect(
+      await refusals('listen: {http: {address: 127.0.0.1:2, tls: {cert: c, key: k, client_ca: a}}}'),
+    ).toEqual([
+      'broker.yaml:1:62  listen.http.tls.client_ca: is only for listen.grpc; browsers and probes have no certificates',
+    ])
   })
 
   it('takes proxy as it is', async () => {
-    const config = await load('listen: {grpc: [{address: 0.0.0.0:1, tls: proxy}]}')
-    expect(config.listen.grpc[0]?.tls).toBe('proxy')
+    const config = await load(`listen: {grpc: [{address: 0.0.0.0:1, tls: proxy}]}\n${SOMEBODY}`)
+    expect(tlsOf(config)).toBe('proxy')
   })
 
   const cert = 'broker.yaml:1:44  listen.grpc[0].tls.cert:'

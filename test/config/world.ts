@@ -63,3 +63,6 @@ export function fixture(name: string): string {
 export function sha256(number: number): string {
   return number.toString(16).padStart(64, '0')
 }
+
+/** A line with one caller that may do something: without any, nothing is served beyond this machine. */
+export const SOMEBODY = `callers: [{name: somebody, token_sha256: "${sha256(0xfff)}", allow: [{providers: ["*"], accounts: ["*"], methods: ["*"]}]}]`

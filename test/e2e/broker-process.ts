@@ -22,6 +22,7 @@ import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { call, type Failure, failureOf } from '../api/running-server.ts'
+import { noteFolder } from '../canaries.ts'
 
 export const HOST = '127.0.0.1'
 
@@ -74,7 +75,10 @@ type Method<Request, Response> = (
 /** @param publicHost by which name browsers reach the broker on this machine */
 export async function createHome({ publicHost = HOST } = {}): Promise<Home> {
   const folder = await mkdtemp(join(tmpdir(), 'token-broker-e2e-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  onTestFinished(() => {
+    noteFolder(folder)
+    return rm(folder, { recursive: true, force: true })
+  })
   const httpPort = await freePort()
   const configPath = join(folder, 'broker.yaml')
   const logLines: string[] = []

@@ -55,7 +55,8 @@ function wayOn({ url }: Hop, { headers }: Response, text: string): Hop | undefin
   return text.includes('<form method="post">') ? { method: 'POST', url } : undefined
 }
 
-function createJar() {
+/** The cookies of one browser, each for its own origin. */
+export function createJar() {
   const kept = new Map<string, string>()
   const values: string[] = []
   return {

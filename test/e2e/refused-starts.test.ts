@@ -112,6 +112,18 @@ describe('serve is refused with exit code 78, and a sentence,', () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
+  it('with a listener that other machines reach, and nobody who may call: nothing is written', async () => {
+    const home = await emptyHome()
+    writeFileSync(
+      home.configPath,
+      `data_dir: ${home.dataDir}\nlisten: {grpc: [{address: 0.0.0.0:0, tls: proxy}]}\n`,
+    )
+    const { exitCode, stderr } = await serve(home)
+    expect(exitCode).toBe(78)
+    expect(stderr).toContain('callers: is empty, but other machines reach listen.grpc[0]')
+    expect(existsSync(home.dataDir)).toBe(false)
+  })
+
   it('where a file stands in place of the data directory', async () => {
     const home = await emptyHome()
     writeFileSync(home.dataDir, '')

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { HttpError, RESPONSE_BYTES_MAX } from '../../src/egress/http.ts'
+import { HttpError, type HttpRequest, RESPONSE_BYTES_MAX } from '../../src/egress/http.ts'
 import { createHttp } from '../../src/egress/undici-http.ts'
 import { Secret } from '../../src/secret.ts'
 
@@ -23,10 +23,12 @@ async function serve(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+/** Its servers are all on this machine. */
 function http(hardTimeoutMs = 5_000) {
   const client = createHttp({ hardTimeoutMs, connectTimeoutMs: 500 })
   closers.push(() => client.close())
-  return client
+  const reach = { networks: ['127.0.0.1'] }
+  return { send: (request: HttpRequest) => client.send(request, { reach }) }
 }
 
 const post = (url: string) =>

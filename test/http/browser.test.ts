@@ -180,6 +180,7 @@ const RESULTS: readonly [name: string, result: ConsentResult][] = [
     'account-changed',
     { kind: 'failed', ...names, error: { ...error, reason: 'ACCOUNT_CHANGED', providerCode: '' } },
   ],
+  ['not-confirmed', { kind: 'failed', ...names, error: { ...error, reason: 'NOT_CONFIRMED' } }],
   ['unknown', { kind: 'unknown' }],
   ['foreign-browser', { kind: 'foreign_browser' }],
   [
@@ -207,6 +208,7 @@ describe(`pages in a browser${missing}`, () => {
         account: `${'merchant'.repeat(20)}<script>alert(1)</script>`,
         scopes: [LONG, 'ITEMS_READ'],
         replaces: { providerAccountId: 'MLF3WZB0FRC5C', providerAccountName: 'Acme Garden Tools' },
+        returnHost: 'customers.portal.acme-garden-tools.example:8443',
       })
     await page.goto(LINK_PAGE)
     await page.keyboard.press('Tab')

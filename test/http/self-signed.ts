@@ -12,12 +12,12 @@ export interface Certificate {
   readonly key: Secret
 }
 
-/** A certificate for localhost that signs itself; undefined where there is no `openssl`. */
-export function selfSigned(): Certificate | undefined {
+/** A certificate for a name that signs itself; undefined where there is no `openssl`. */
+export function selfSigned(name = 'localhost'): Certificate | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-tls-'))
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`]
   try {
     const command = ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert]
     execFileSync(PROGRAM, command, { stdio: 'ignore' })

@@ -1,8 +1,12 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { skippedWithout } from '../skipped.ts'
+import { tempFolder } from '../temp-folder.ts'
 import { createFakeConsentFlow, LINK } from './fake-consent-flow.ts'
 import { ask, startConsentServer, stopServers } from './running-server.ts'
 import { selfSigned } from './self-signed.ts'
@@ -20,6 +24,28 @@ describe(`createConsentServer() with a certificate${missing}`, () => {
     expect(answer.status).toBe(200)
     expect(answer.headers['strict-transport-security']).toMatch(/^max-age=\d{8}$/)
   })
+
+  it.skipIf(tls === undefined)(
+    'shows a new certificate once its files hold one that fits together',
+    async () => {
+      const folder = tempFolder('http-tls')
+      const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+      const write = (pair = tls) => {
+        writeFileSync(files.cert, pair?.cert ?? '')
+        writeFileSync(files.key, pair?.key.expose() ?? '')
+      }
+      write()
+      const flow = createFakeConsentFlow()
+      const readFileNow = (path: string) => readFile(path)
+      const withFiles = tls && { ...tls, files }
+      const { port } = await startConsentServer({ flow, publicUrl, tls: withFiles, readFile: readFileNow })
+      const next = selfSigned()
+      writeFileSync(files.cert, 'damaged')
+      expect((await ask(port, `/connect/${LINK}`, { ca: tls?.cert })).status).toBe(200)
+      write(next)
+      await vi.waitFor(async () => ask(port, `/connect/${LINK}`, { ca: next?.cert }), { timeout: 5_000 })
+    },
+  )
 
   it.skipIf(tls === undefined)('refuses TLS 1.1', async () => {
     const { port } = await startConsentServer({ flow: createFakeConsentFlow(), publicUrl, tls })

@@ -141,6 +141,12 @@ export function itServes(createClient: (target: Target) => ForeignClient | Promi
     expect(status).toMatchObject({ provider: 'acme', state: 'CONNECTION_STATE_ACTIVE' })
   })
 
+  it('CompleteConsent finishes nothing that nobody began', async () => {
+    const request = { consentId: 'nobody', receipt: 'no-receipt', subject: 'user-7' }
+    const answer = await call('AdminService/CompleteConsent', request)
+    expect(answer).toEqual({ code: 'NOT_FOUND', reason: 'CONSENT_NOT_FOUND' })
+  })
+
   it('ListConnections goes through the pages', async () => {
     for (const account of ['page-1', 'page-2', 'page-3']) await connect('acme', account)
     const accounts: string[] = []
@@ -167,6 +173,35 @@ export function itServes(createClient: (target: Target) => ForeignClient | Promi
       'tiktok-login',
     ])
     expect(Number(providers[0].connectionCount)).toBeGreaterThan(0)
+  })
+
+  it('ListAuditRecords says who was given a token, and FindReleases finds them by the token', async () => {
+    await connect('acme', 'audited')
+    const name = { provider: 'acme', account: 'audited' }
+    const { token } = await ask('TokenBrokerService/GetAccessToken', name)
+    const filter = { ...name, event: 'TOKEN_RELEASED', pageSize: 10 }
+    const { records } = await ask('AdminService/ListAuditRecords', filter)
+    expect(records).toMatchObject([
+      { ...name, event: 'TOKEN_RELEASED', outcome: 'SUCCEEDED', version: token.version },
+    ])
+    const { releases } = await ask('AdminService/FindReleases', { accessToken: token.accessToken })
+    expect(releases).toMatchObject([{ ...name, version: token.version }])
+  })
+
+  it('RotateKeys makes a key, GetKeys tells of it, RewrapKeys says what is missing', async () => {
+    const { keyId } = await ask('AdminService/RotateKeys', {})
+    const { keys } = await ask('AdminService/GetKeys', {})
+    const sealing = keys.filter(({ purpose }: Json) => purpose === 'KEY_PURPOSE_SEAL')
+    expect(sealing).toContainEqual(expect.objectContaining({ keyId, state: 'KEY_STATE_PRIMARY' }))
+    const refused = await call('AdminService/RewrapKeys', {})
+    expect(refused).toEqual({ code: 'FAILED_PRECONDITION', reason: 'NO_NEXT_ROOT_KEY' })
+  })
+
+  it('RebindConnections finds nothing that has moved, GetRestore nothing that was restored', async () => {
+    await connect('acme', 'bound')
+    const scope = { provider: 'acme', account: 'bound', dryRun: true }
+    expect(await ask('AdminService/RebindConnections', scope)).toMatchObject({ unchangedCount: 1 })
+    expect((await ask('AdminService/GetRestore', {})).restore ?? null).toBeNull()
   })
 
   // Comes last: whoever builds one of the RPCs that are left has to test it here.

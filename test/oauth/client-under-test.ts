@@ -10,7 +10,8 @@ export const NOW = Date.UTC(2026, 0, 1)
 /** The short form that most tests need. */
 export const plain = { token_url: 'https://as.example/token', revoke_url: 'https://as.example/revoke' }
 
-function provider(definition: object | string, over: Partial<Provider> = {}): Provider {
+/** A provider that a test says. */
+export function provider(definition: object | string, over: Partial<Provider> = {}): Provider {
   return {
     id: 'acme',
     definition: resolveDefinition(definition as never, 'acme'),

@@ -43,6 +43,16 @@ describe('definition()', () => {
     expect(await found.definition()).toMatchObject({ ok: false, failure: { class: 'client' } })
   })
 
+  it.each(['javascript:alert(1)//', 'data:text/html,x', 'http://as.example/authorize', 'authorize'])(
+    'sends no browser to %s because metadata say so',
+    async endpoint => {
+      const issuer = 'https://as.example'
+      const body = { ...metadata(issuer), authorization_endpoint: endpoint }
+      const found = client({ issuer }, () => ({ status: 200, body, headers: json }))
+      expect(await found.definition()).toMatchObject({ ok: false, failure: { class: 'client' } })
+    },
+  )
+
   it('aims every URL at endpoints_base, path kept', async () => {
     const found = client('pinterest', () => ({ status: 200 }), {
       endpointsBase: 'http://127.0.0.1:1/pinterest',

@@ -6,7 +6,7 @@ import type { Form } from './forms.ts'
 /** The bounds grow the search by a factor of about ten each. */
 const BOUNDS: Readonly<Record<Form, Bounds>> = {
   short: { requests: 1, crashes: 0, pauses: 0, waits: 1 },
-  middle: { requests: 2, crashes: 1, pauses: 0, waits: 1 },
+  middle: { requests: 1, crashes: 1, pauses: 0, waits: 1 },
   full: { requests: 2, crashes: 1, pauses: 1, waits: 1 },
 }
 

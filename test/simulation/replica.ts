@@ -5,6 +5,7 @@ import type { Clock, Log, LogFields, Random } from '../../src/broker/ports.ts'
 import { createOAuthClient } from '../../src/oauth/client.ts'
 import { createDefinitionSource } from '../../src/oauth/discovery.ts'
 import type { Keyring } from '../../src/store/keyring.ts'
+import { createFakeAudit } from '../audit/fake-audit.ts'
 import type { MemoryStore } from '../store/memory-store.ts'
 import { CANARY } from './authorization-server.ts'
 import { createHttpPort, type HttpPorts } from './http-port.ts'
@@ -171,7 +172,7 @@ function spoolOf({ truth, scheduler, profile }: World, file: SpoolFile, operatio
 /** The real one writes to the store, so it fails with it. */
 function auditOf({ truth, modes }: World, { name }: Process, { run }: Operations): Audit {
   return {
-    flush: async () => {},
+    ...createFakeAudit(),
     recordRelease: async ({ fingerprint }) => {
       const key = `${name} ${fingerprint}`
       if (truth.audited.has(key)) return

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { OpenStore } from './contract.ts'
-import { bytes, sampleConsent, sampleStart, t0 } from './samples.ts'
+import { bytes, sampleConsent, sampleHold, sampleStart, t0 } from './samples.ts'
 
 const denied = { state: 'DENIED', finishedAt: t0 + 9_000 } as const
+/** What an ended consent has nothing of, whatever it had. */
+const ended = { ...denied, receiptHash: undefined, sealedCode: undefined, expiresAt: t0 + 70_000 }
 
 export function consentContract(open: OpenStore): void {
   async function openWithConsent(changes = {}) {
@@ -28,6 +30,7 @@ export function consentContract(open: OpenStore): void {
         errorReason: 'r',
         errorMessage: 'm',
         errorProviderCode: 'c',
+        ...sampleHold(),
         allowAccountChange: false,
       })
       const store = await openWithConsent(whole)
@@ -114,6 +117,78 @@ export function consentContract(open: OpenStore): void {
       expect(await store.takeConsentByState('state-2')).toBeUndefined()
       await store.finishConsent('k1', denied)
       expect(await store.takeConsentByState('state-1')).toBeUndefined()
+    })
+  })
+
+  describe('holdConsent()', () => {
+    it('keeps what the callback brought, and ends the time for the browser', async () => {
+      const store = await openWithConsent()
+      expect(await store.holdConsent('k1', sampleHold())).toBe(true)
+      expect(await store.findConsent('k1')).toEqual({ ...sampleConsent(), ...sampleHold(), state: 'HELD' })
+      expect(await store.hasSealedData()).toBe(true)
+    })
+
+    it('of a consent that is held, ended or unknown does nothing', async () => {
+      const store = await openWithConsent()
+      await store.holdConsent('k1', sampleHold())
+      expect(await store.holdConsent('k1', sampleHold({ receiptHash: 'other' }))).toBe(false)
+      await store.finishConsent('k1', denied)
+      expect(await store.holdConsent('k1', sampleHold())).toBe(false)
+      expect(await store.holdConsent('k2', sampleHold())).toBe(false)
+      expect(await store.findConsent('k1')).toEqual({ ...sampleConsent(), ...sampleHold(), ...ended })
+    })
+  })
+
+  describe('takeHeldConsent()', () => {
+    it('can be done once, and judges neither the receipt nor the expiry', async () => {
+      const store = await openWithConsent()
+      await store.holdConsent('k1', sampleHold())
+      const held = await store.findConsent('k1')
+      const taken = await Promise.all([
+        store.takeHeldConsent('k1', t0 + 200_000),
+        store.takeHeldConsent('k1', t0 + 200_000),
+      ])
+      expect(taken.filter(consent => consent !== undefined)).toEqual([held])
+      expect(await store.findConsent('k1')).toEqual({
+        ...held,
+        receiptHash: undefined,
+        expiresAt: t0 + 200_000,
+      })
+    })
+
+    it('of a consent that is not held finds nothing', async () => {
+      const store = await openWithConsent()
+      expect(await store.takeHeldConsent('k1', t0)).toBeUndefined()
+      expect(await store.takeHeldConsent('k2', t0)).toBeUndefined()
+      await store.holdConsent('k1', sampleHold())
+      await store.finishConsent('k1', denied)
+      expect(await store.takeHeldConsent('k1', t0)).toBeUndefined()
+    })
+  })
+
+  describe('expireHeldConsents()', () => {
+    it.each([
+      ['one millisecond before the expiry', t0 + 69_999, 'HELD'],
+      ['at the expiry', t0 + 70_000, 'EXPIRED'],
+      ['one millisecond after the expiry', t0 + 70_001, 'EXPIRED'],
+    ])('%s', async (_, now, state) => {
+      const store = await openWithConsent()
+      await store.holdConsent('k1', sampleHold())
+      const expired = await store.expireHeldConsents(now)
+      const consent = await store.findConsent('k1')
+      expect(consent?.state).toBe(state)
+      expect(expired).toEqual(state === 'EXPIRED' ? [consent] : [])
+      expect(consent?.sealedCode).toEqual(state === 'EXPIRED' ? undefined : bytes('code-1'))
+    })
+
+    it('leaves what is not held, and what was taken until its own time is over', async () => {
+      const store = await openWithConsent()
+      await store.createConsent(sampleConsent({ id: 'k2', linkHash: 'link-2' }))
+      await store.holdConsent('k2', sampleHold())
+      await store.takeHeldConsent('k2', t0 + 200_000)
+      expect(await store.expireHeldConsents(t0 + 199_999)).toEqual([])
+      expect(await store.expireHeldConsents(t0 + 200_000)).toMatchObject([{ id: 'k2', state: 'EXPIRED' }])
+      expect((await store.findConsent('k1'))?.state).toBe('PENDING')
     })
   })
 

@@ -119,6 +119,15 @@ export function recordContract(open: OpenStore): void {
     })
   })
 
+  describe('setClockMark()', () => {
+    it('notes a time that is lower than what was noted', async () => {
+      const store = await open()
+      await store.raiseClockMark(t0 + 10)
+      await store.setClockMark(t0)
+      expect(await store.clockMark()).toBe(t0)
+    })
+  })
+
   describe('raiseClockMark()', () => {
     it('notes the highest time ever, and none before the first', async () => {
       const store = await open()

@@ -1,12 +1,15 @@
 import { afterEach, describe } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 import { attemptContract } from './contract-attempts.ts'
+import { auditContract } from './contract-audit.ts'
 import { connectionContract } from './contract-connections.ts'
 import { consentContract } from './contract-consents.ts'
 import { grantContract } from './contract-grants.ts'
+import { keyContract } from './contract-keys.ts'
 import { leaseContract } from './contract-leases.ts'
 import { recordContract } from './contract-records.ts'
 import { refreshContract } from './contract-refreshes.ts'
+import { restoreContract } from './contract-restores.ts'
 import { revocationContract } from './contract-revocations.ts'
 import { siblingContract } from './contract-siblings.ts'
 import { suspicionContract } from './contract-suspicion.ts'
@@ -36,5 +39,8 @@ export function storeContract(name: string, open: OpenStore): void {
     revocationContract(openTracked)
     consentContract(openTracked)
     recordContract(openTracked)
+    auditContract(openTracked)
+    keyContract(openTracked)
+    restoreContract(openTracked)
   })
 }

@@ -6,13 +6,22 @@ import {
   forgottenRow,
   grantedRow,
   keptTokenRow,
+  reboundRow,
   refreshedRow,
   siblingRow,
   suspectRow,
 } from '../../src/store/connection-changes.ts'
+import type { AuditEntry } from '../../src/store/record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insertRevocation, type MemoryTables, nameKey, type Synchronous, type Tell } from './memory-tables.ts'
+import {
+  addEntry,
+  insertRevocation,
+  type MemoryTables,
+  nameKey,
+  type Synchronous,
+  type Tell,
+} from './memory-tables.ts'
 
 type Writes = Synchronous<
   Pick<
@@ -28,6 +37,7 @@ type Writes = Synchronous<
     | 'markSuspect'
     | 'forgetRefreshToken'
     | 'enrichConnection'
+    | 'rebindConnection'
     | 'bringForward'
     | 'touchConnections'
     | 'removeConnection'
@@ -83,19 +93,38 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     return row
   }
 
+  function recorded<Changed>(changed: Changed | undefined, entry?: AuditEntry): Changed | undefined {
+    if (changed !== undefined) addEntry(tables, entry)
+    return changed
+  }
+
   return {
-    saveGrant,
+    saveGrant: (grant, entry) => recorded(saveGrant(grant), entry),
     beginAttempt: attempt => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined,
     extendLease: (base, attemptId, leaseUntil) =>
       change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined,
     adoptAttempts,
-    commitRefresh: (base, outcome) => tellingChange(base.id, row => refreshedRow(row, base, outcome)),
-    failRefresh: (base, outcome) => tellingChange(base.id, row => failedRow(row, base, outcome)),
+    commitRefresh: (base, outcome, entry) =>
+      recorded(
+        tellingChange(base.id, row => refreshedRow(row, base, outcome)),
+        entry,
+      ),
+    failRefresh: (base, outcome, entry) =>
+      recorded(
+        tellingChange(base.id, row => failedRow(row, base, outcome)),
+        entry,
+      ),
     keepRefreshToken: (base, kept) => tellingChange(base.id, row => keptTokenRow(row, base, kept)),
     keepSibling: (at, sibling) => tellingChange(at.id, row => siblingRow(row, at, sibling)),
-    markSuspect: (at, nextRefreshAt) => tellingChange(at.id, row => suspectRow(row, at, nextRefreshAt)),
+    markSuspect: (at, nextRefreshAt, refusal) =>
+      tellingChange(at.id, row => suspectRow(row, at, nextRefreshAt, refusal)),
     forgetRefreshToken: base => tellingChange(base.id, row => forgottenRow(row, base)),
     enrichConnection: (base, facts) => tellingChange(base.id, row => enrichedRow(row, base, facts)),
+    rebindConnection: (base, rebinding, entry) =>
+      recorded(
+        tellingChange(base.id, row => reboundRow(row, base, rebinding)),
+        entry,
+      ),
     bringForward(shift) {
       for (const id of connections.keys()) change(id, row => broughtForwardRow(row, shift))
       for (const [id, entry] of revocations) {
@@ -108,7 +137,8 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
         change(id, row => ({ ...row, lastUsedAt: Math.max(row.lastUsedAt ?? lastUsedAt, lastUsedAt) }))
       }
     },
-    removeConnection,
+    removeConnection: (provider, account, revocation, entry) =>
+      recorded(removeConnection(provider, account, revocation), entry),
   }
 }
 

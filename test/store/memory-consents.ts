@@ -1,6 +1,6 @@
-import type { ConsentRow } from '../../src/store/rows.ts'
+import type { ConsentRow } from '../../src/store/consent-rows.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { MemoryTables, Synchronous } from './memory-tables.ts'
+import { addEntry, type MemoryTables, type Synchronous } from './memory-tables.ts'
 
 type Consents = Synchronous<
   Pick<
@@ -10,13 +10,25 @@ type Consents = Synchronous<
     | 'findConsentByLink'
     | 'startConsent'
     | 'takeConsentByState'
+    | 'holdConsent'
+    | 'takeHeldConsent'
+    | 'expireHeldConsents'
     | 'finishConsent'
     | 'pruneConsents'
   >
 >
 
+/** What an ended consent keeps nothing of. */
+const wiped = {
+  stateHash: undefined,
+  sealedVerifier: undefined,
+  receiptHash: undefined,
+  sealedCode: undefined,
+}
+
 /** The consents of `MemoryStore`. */
-export function memoryConsents({ consents }: MemoryTables): Consents {
+export function memoryConsents(tables: MemoryTables): Consents {
+  const { consents } = tables
   const find = (matches: (consent: ConsentRow) => boolean) => [...consents.values()].find(matches)
 
   function put(consent: ConsentRow): ConsentRow {
@@ -25,10 +37,11 @@ export function memoryConsents({ consents }: MemoryTables): Consents {
   }
 
   return {
-    createConsent(consent) {
+    createConsent(consent, entry) {
       const taken = find(({ id, linkHash }) => id === consent.id || linkHash === consent.linkHash)
       if (taken !== undefined) throw new Error('the id or the link of the consent is used twice')
       put(consent)
+      addEntry(tables, entry)
     },
     findConsent: id => consents.get(id),
     findConsentByLink: linkHash => find(consent => consent.linkHash === linkHash),
@@ -43,10 +56,30 @@ export function memoryConsents({ consents }: MemoryTables): Consents {
       const consent = find(stored => stored.stateHash === stateHash && stored.state === 'PENDING')
       return consent && put({ ...consent, stateHash: undefined })
     },
-    finishConsent(id, outcome) {
+    holdConsent(id, hold, entry) {
+      const consent = consents.get(id)
+      if (consent?.state !== 'PENDING') return false
+      put({ ...consent, ...hold, state: 'HELD' })
+      addEntry(tables, entry)
+      return true
+    },
+    takeHeldConsent(id, expiresAt) {
+      const consent = consents.get(id)
+      if (consent?.state !== 'HELD' || consent.receiptHash === undefined) return undefined
+      put({ ...consent, receiptHash: undefined, expiresAt })
+      return consent
+    },
+    expireHeldConsents(now) {
+      const due = [...consents.values()].filter(
+        ({ state, expiresAt }) => state === 'HELD' && expiresAt <= now,
+      )
+      return due.map(consent => put({ ...consent, state: 'EXPIRED', finishedAt: now, ...wiped }))
+    },
+    finishConsent(id, outcome, entry) {
       const consent = consents.get(id)
       if (consent?.state !== 'PENDING' && consent?.state !== 'HELD') return
-      put({ ...consent, ...outcome, stateHash: undefined, sealedVerifier: undefined })
+      put({ ...consent, ...outcome, ...wiped })
+      addEntry(tables, entry)
     },
     pruneConsents(createdBefore) {
       for (const { id, createdAt } of consents.values()) if (createdAt < createdBefore) consents.delete(id)

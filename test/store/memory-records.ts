@@ -2,7 +2,13 @@ import { checkLimit } from '../../src/store/page-limit.ts'
 import type { KeyRow, Release, ReleaseRow } from '../../src/store/record-rows.ts'
 import type { RevocationRow } from '../../src/store/rows.ts'
 import type { Store } from '../../src/store/store.ts'
-import { compareBytes, insertRevocation, type MemoryTables, type Synchronous } from './memory-tables.ts'
+import {
+  addEntry,
+  compareBytes,
+  insertRevocation,
+  type MemoryTables,
+  type Synchronous,
+} from './memory-tables.ts'
 
 type Records = Synchronous<
   Pick<
@@ -19,6 +25,7 @@ type Records = Synchronous<
     | 'listReleases'
     | 'clockMark'
     | 'raiseClockMark'
+    | 'setClockMark'
   >
 >
 
@@ -57,21 +64,29 @@ export function memoryRecords(tables: MemoryTables): Records {
     },
     hasSealedData() {
       if (connections.size > 0 || revocations.size > 0) return true
-      return [...consents.values()].some(({ sealedVerifier }) => sealedVerifier !== undefined)
+      return [...consents.values()].some(
+        ({ sealedVerifier, sealedCode }) => sealedVerifier !== undefined || sealedCode !== undefined,
+      )
     },
     recordReleases(batch) {
       if (batch.some(({ count }) => count < 1)) throw new Error('a release counts at least once')
       for (const release of batch) {
         const key = `${release.caller}\n${release.connectionId}\n${release.version}`
+        if (!releases.has(key)) addEntry(tables, release.entry)
         releases.set(key, addedRelease(releases.get(key), release))
       }
     },
-    listReleases: ({ version, limit }) =>
+    listReleases: ({ version, fingerprint, visible = () => true, limit }) =>
       [...releases.values()]
         .filter(release => version === undefined || release.version === version)
+        .filter(release => fingerprint === undefined || release.fingerprint === fingerprint)
+        .filter(visible)
         .sort((left, right) => right.lastAt - left.lastAt || right.firstAt - left.firstAt)
         .slice(0, checkLimit(limit)),
     clockMark: () => tables.clockMark,
+    setClockMark(now) {
+      tables.clockMark = now
+    },
     raiseClockMark(now) {
       tables.clockMark = Math.max(tables.clockMark ?? now, now)
     },
@@ -85,7 +100,7 @@ function areRivals(stored: KeyRow, key: KeyRow): boolean {
   return key.purpose === 'fingerprint' || (stored.state === 'primary' && key.state === 'primary')
 }
 
-function addedRelease(stored: ReleaseRow | undefined, { at, ...release }: Release): ReleaseRow {
+function addedRelease(stored: ReleaseRow | undefined, { at, entry: _, ...release }: Release): ReleaseRow {
   if (stored === undefined) return { ...release, firstAt: at, lastAt: at }
   return {
     ...stored,

@@ -1,7 +1,9 @@
 import { type Store, StoreError } from '../../src/store/store.ts'
+import { memoryAudit } from './memory-audit.ts'
 import { memoryConnectionReads } from './memory-connection-reads.ts'
 import { memoryConnectionWrites } from './memory-connection-writes.ts'
 import { memoryConsents } from './memory-consents.ts'
+import { memoryKeys } from './memory-keys.ts'
 import { memoryRecords } from './memory-records.ts'
 import { emptyTables, type Tell } from './memory-tables.ts'
 
@@ -33,6 +35,8 @@ export function createMemoryStore(): MemoryStore {
         ...memoryConnectionWrites(tables, tell),
         ...memoryConsents(tables),
         ...memoryRecords(tables),
+        ...memoryKeys(tables),
+        ...memoryAudit(tables),
       }
       let open = true
       return {

@@ -1,5 +1,6 @@
-import type { KeyRow, ReleaseRow } from '../../src/store/record-rows.ts'
-import type { ConnectionName, ConnectionRow, ConsentRow, RevocationRow } from '../../src/store/rows.ts'
+import type { ConsentRow } from '../../src/store/consent-rows.ts'
+import type { AuditEntry, AuditRow, KeyRow, ReleaseRow } from '../../src/store/record-rows.ts'
+import type { ConnectionName, ConnectionRow, RevocationRow } from '../../src/store/rows.ts'
 
 /** What is stored. Rows are replaced, never changed. */
 export interface MemoryTables {
@@ -10,7 +11,16 @@ export interface MemoryTables {
   readonly consents: Map<string, ConsentRow>
   readonly keys: Map<string, KeyRow>
   readonly releases: Map<string, ReleaseRow>
+  readonly audit: AuditRow[]
+  auditSequence: number
+  auditCopied: number
   clockMark: number | undefined
+  readonly retirements: Map<string, number>
+  readonly restore: {
+    checked: readonly ConnectionRow[]
+    acceptedAt: number | undefined
+    reportedAt: number | undefined
+  }
 }
 
 /** The methods of a store without their promises: each throws where the store rejects. */
@@ -32,7 +42,12 @@ export function emptyTables(): MemoryTables {
     consents: new Map(),
     keys: new Map(),
     releases: new Map(),
+    audit: [],
+    auditSequence: 0,
+    auditCopied: 0,
     clockMark: undefined,
+    retirements: new Map(),
+    restore: { checked: [], acceptedAt: undefined, reportedAt: undefined },
   }
 }
 
@@ -50,4 +65,9 @@ export function nameKey({ provider, account }: ConnectionName): string {
 /** Orders texts as SQLite does: by their bytes. */
 export function compareBytes(left: string, right: string): number {
   return left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right))
+}
+
+/** Adds an audit entry, if there is one. */
+export function addEntry(tables: MemoryTables, entry: AuditEntry | undefined): void {
+  if (entry !== undefined) tables.audit.push({ sequence: ++tables.auditSequence, ...entry })
 }

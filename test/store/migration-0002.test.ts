@@ -31,17 +31,20 @@ function columnsOfVersion1(): Map<string, string[]> {
   return found
 }
 
+/** What version 1 did not keep of a grant. */
+const unknownThen = { clientSecretFingerprint: undefined, endpointOrigins: undefined }
+
 /** A closed database of version 1 with something in every table. */
 async function databaseOfVersion1(): Promise<string> {
   const dataDir = tempDir()
   const path = databasePath(dataDir)
   const source = databasePath(tempDir())
   const store = await openSqliteStore({ path: source })
-  const row = await connect(store, { clientSecretFingerprint: undefined })
+  const row = await connect(store, { ...unknownThen })
   await store.beginAttempt(sampleAttempt(row))
   await store.failRefresh(baseOf(row), sampleFailure({ outcomeUnknown: true, nextRefreshAt: t0 }))
   await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))
-  await connect(store, { id: 'c2', account: 'bob', nextRefreshAt: t0, clientSecretFingerprint: undefined })
+  await connect(store, { ...unknownThen, id: 'c2', account: 'bob', nextRefreshAt: t0 })
   await store.addRevocation(sampleRevocation())
   await store.createConsent(sampleConsent())
   await store.startConsent('link-1', sampleStart())
@@ -75,13 +78,16 @@ describe('a database of version 1', () => {
       ...sampleFacts({ id: 'c2', account: 'bob', nextRefreshAt: t0 }),
       counter: 1,
     })
+    expect((await store.findConnection('pinterest', 'bob'))?.endpointOrigins).toBeUndefined()
     expect(await store.findConnection('pinterest', 'alice')).toMatchObject({
       ...sampleFacts({ nextRefreshAt: t0 }),
       attemptId: 'a2',
       outcomeUnknownSince: t0 + 5_000,
       outcomeUnknownTries: 1,
     })
-    expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sampleRevocation()])
+    expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([
+      sampleRevocation({ endpointOrigins: undefined }),
+    ])
     expect(await store.takeConsentByState('state-1')).toMatchObject({ sealedVerifier: bytes('verifier-1') })
     expect(await store.listKeys()).toHaveLength(1)
     expect(await store.listReleases({ limit: 10 })).toHaveLength(1)
@@ -140,6 +146,6 @@ describe('listDueConnections()', () => {
 /** What a sample grant leaves in its row, as far as version 1 knew it. */
 function sampleFacts(changes: Parameters<typeof sampleGrant>[0]) {
   const { expected: _expected, cancelRevocations: _cancel, ...facts } = sampleGrant(changes)
-  const { clientSecretFingerprint: _fingerprint, ...known } = facts
+  const { clientSecretFingerprint: _fingerprint, endpointOrigins: _origins, ...known } = facts
   return known
 }

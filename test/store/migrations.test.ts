@@ -2,10 +2,26 @@ import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import { migrate, readSchemaVersion, schemaVersion } from '../../src/store/migrations.ts'
 
-const tables = ['clock_mark', 'connections', 'consents', 'keys', 'releases', 'revocations']
+const tables = [
+  'audit_copy',
+  'audit_records',
+  'clock_mark',
+  'commit_mark',
+  'connections',
+  'consents',
+  'key_retirements',
+  'keys',
+  'releases',
+  'restored_connections',
+  'restores',
+  'revocations',
+]
 
 function tableNames(database: Database.Database): unknown[] {
-  return database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
+  return database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+    .pluck()
+    .all()
 }
 
 describe('migrate()', () => {

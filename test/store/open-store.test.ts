@@ -52,7 +52,7 @@ describe('openSealedStore()', () => {
     const second = await open(dataDir)
     expect(second.keyring.open(sealed, context).expose()).toBe('token')
     await second.close()
-    expect(readdirSync(dataDir).sort()).toEqual(['broker.db', 'lock.db', 'root.key', 'spool'])
+    expect(readdirSync(dataDir).sort()).toEqual(['broker.db', 'commit.mark', 'lock.db', 'root.key', 'spool'])
   })
 
   it('with a wrong root key changes no byte, and leaves the directory free', async () => {

@@ -1,10 +1,9 @@
+import type { ConsentHold, ConsentRow, ConsentStart } from '../../src/store/consent-rows.ts'
 import type { Release } from '../../src/store/record-rows.ts'
 import type {
   AttemptStart,
   Base,
   ConnectionRow,
-  ConsentRow,
-  ConsentStart,
   KeptRefreshToken,
   KeptSibling,
   NewGrant,
@@ -32,6 +31,7 @@ export function sampleGrant(changes: Partial<NewGrant> = {}): NewGrant {
     nextRefreshAt: t0 + 3_000_000,
     cancelRevocations: false,
     tokenOrigin: 'https://api.pinterest.example',
+    endpointOrigins: ['https://revoke.pinterest.example'],
     clientFingerprint: 'client-1',
     requestedScopes: ['ads:read', 'boards:read'],
     variables: { shop: 'acme' },
@@ -57,6 +57,7 @@ export function sampleGrant(changes: Partial<NewGrant> = {}): NewGrant {
 export function sparseGrant(changes: Partial<NewGrant> = {}): NewGrant {
   return sampleGrant({
     nextRefreshAt: undefined,
+    endpointOrigins: undefined,
     grantExpiresAt: undefined,
     clientSecretFingerprint: undefined,
     sealedRefreshToken: undefined,
@@ -164,6 +165,7 @@ export function sampleRevocation(changes: Partial<RevocationRow> = {}): Revocati
     account: 'alice',
     grantEpoch: 1,
     tokenOrigin: 'https://api.pinterest.example',
+    endpointOrigins: ['https://revoke.pinterest.example'],
     clientFingerprint: 'client-1',
     providerAccountId: 'p-alice',
     variables: { shop: 'acme' },
@@ -195,6 +197,10 @@ export function sampleConsent(changes: Partial<ConsentRow> = {}): ConsentRow {
     state: 'PENDING',
     ...changes,
   }
+}
+
+export function sampleHold(changes: Partial<ConsentHold> = {}): ConsentHold {
+  return { expiresAt: t0 + 70_000, receiptHash: 'receipt-1', sealedCode: bytes('code-1'), ...changes }
 }
 
 export function sampleStart(changes: Partial<ConsentStart> = {}): ConsentStart {

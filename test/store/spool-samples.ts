@@ -10,6 +10,7 @@ export function sampleSpooled(changes: Partial<SpooledCommit> = {}): SpooledComm
     outcome: sampleSuccess(),
     grant: {
       tokenOrigin: 'https://api.pinterest.example',
+      endpointOrigins: ['https://revoke.pinterest.example'],
       clientFingerprint: 'client-1',
       providerAccountId: 'p-alice',
       variables: { shop: 'acme' },

@@ -10,6 +10,7 @@ import {
   connect,
   sampleConsent,
   sampleGrant,
+  sampleHold,
   sampleRevocation,
   sampleSibling,
   sampleStart,
@@ -99,6 +100,22 @@ describe('a removed ciphertext', () => {
         await store.startConsent('link-1', sampleStart({ sealedVerifier: secret }))
       },
       store => store.finishConsent('k1', { state: 'COMPLETED', finishedAt: t0 }),
+    ],
+    [
+      'finishConsent() of a held one',
+      async store => {
+        await store.createConsent(sampleConsent())
+        await store.holdConsent('k1', sampleHold({ sealedCode: secret }))
+      },
+      store => store.finishConsent('k1', { state: 'FAILED', finishedAt: t0 }),
+    ],
+    [
+      'expireHeldConsents()',
+      async store => {
+        await store.createConsent(sampleConsent())
+        await store.holdConsent('k1', sampleHold({ sealedCode: secret }))
+      },
+      store => store.expireHeldConsents(t0 + 70_000),
     ],
     [
       'pruneConsents()',

@@ -2,11 +2,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { noteFolder } from '../canaries.ts'
 
 /** A new directory that is removed when the test ends. */
 export function tempDir(): string {
   const path = mkdtempSync(join(tmpdir(), 'token-broker-store-'))
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  onTestFinished(() => {
+    noteFolder(path)
+    rmSync(path, { recursive: true, force: true })
+  })
   return path
 }
 

@@ -26,6 +26,7 @@ export function confirmPage(view: ConsentView): Page {
 ${viewFacts(view)}
 ${scopeSection(view)}
 ${view.replaces && replacementNotice(view.replaces)}
+${view.returnHost !== undefined && returnNotice(view.returnHost)}
 <form method="post">
 <button class="button" type="submit">Continue to ${host}</button>
 </form>
@@ -48,6 +49,14 @@ function scopeSection({ scopes }: ReadyView): Html {
       ? chips(scopes)
       : html`<p class="muted">No particular scopes; the provider will say what it shares.</p>`
   return html`<section aria-labelledby="scopes"><h2 id="scopes">What is asked for</h2>${list}</section>`
+}
+
+/** Whoever was sent somebody else's link notices it here, or is stopped there. */
+function returnNotice(host: string): Html {
+  return html`<section class="notice" aria-labelledby="returns">
+<h2 id="returns">You are brought back to ${host}</h2>
+<p>The account is connected for the user who is signed in there. Continue only if that is you, and if you came from there.</p>
+</section>`
 }
 
 function replacementNotice(replaced: NonNullable<ReadyView['replaces']>): Html {

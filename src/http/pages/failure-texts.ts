@@ -81,4 +81,11 @@ export const FAILURE_TEXTS: Readonly<Record<ConsentFailure, FailureText>> = {
     kept: 'What the newer consent connected is untouched.',
     next: 'If the newer one was meant, there is nothing to do. Otherwise ask whoever sent the link for a new one.',
   },
+  NOT_CONFIRMED: {
+    status: 409,
+    title: 'Nobody could confirm this consent',
+    what: '{provider} approved, but the service that sent you could not confirm that it was you, so the approval was not used.',
+    kept: UNCHANGED,
+    next: TRY_AGAIN,
+  },
 }

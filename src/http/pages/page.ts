@@ -1,4 +1,5 @@
 import type { ConsentError } from '../../broker/consent-flow.ts'
+import type { Secret } from '../../secret.ts'
 import { type Child, type Html, html, markup, verbatim } from './html.ts'
 import { STYLESHEET } from './stylesheet.ts'
 
@@ -7,6 +8,8 @@ export interface Page {
   readonly status: number
   /** A whole HTML document. */
   readonly text: string
+  /** Where the browser goes on at once. Default: nowhere. */
+  readonly location?: Secret
 }
 
 /** What a page feels like; decides its icon and its colour, never the only way that something is said. */

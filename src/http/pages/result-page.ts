@@ -3,12 +3,15 @@ import { connectedPage } from './connected-page.ts'
 import { FAILURE_TEXTS } from './failure-texts.ts'
 import { html } from './html.ts'
 import { accountName, errorDetails, facts, type Page, page } from './page.ts'
+import { returnPage } from './return-page.ts'
 
 type Failed = Extract<ConsentResult, { kind: 'failed' }>
 
 /** How a consent ended, for the browser that came back. */
 export function resultPage(result: ConsentResult): Page {
   switch (result.kind) {
+    case 'returned':
+      return returnPage(result)
     case 'connected':
       return connectedPage(result.status)
     case 'failed':

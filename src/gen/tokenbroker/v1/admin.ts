@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { ConnectionState, ConnectionStatus } from "./token_broker.ts";
+import { ConnectionName, ConnectionState, ConnectionStatus } from "./token_broker.ts";
 
 export const protobufPackage = "tokenbroker.v1";
 
@@ -114,6 +114,48 @@ export namespace CircuitBreaker {
   export type OPEN = typeof CircuitBreaker.OPEN;
 }
 
+/** What a key is for. */
+export const KeyPurpose = {
+  /** UNSPECIFIED - Not used. */
+  UNSPECIFIED: 0,
+  /** SEAL - Seals tokens and other secrets. */
+  SEAL: 1,
+  /** FINGERPRINT - Makes the fingerprints that name tokens in the audit. There is one for the whole life of a store. */
+  FINGERPRINT: 2,
+} as const;
+
+export type KeyPurpose = typeof KeyPurpose[keyof typeof KeyPurpose];
+
+export namespace KeyPurpose {
+  export type UNSPECIFIED = typeof KeyPurpose.UNSPECIFIED;
+  export type SEAL = typeof KeyPurpose.SEAL;
+  export type FINGERPRINT = typeof KeyPurpose.FINGERPRINT;
+}
+
+/** What a key is used for now. */
+export const KeyState = {
+  /** UNSPECIFIED - Not used. */
+  UNSPECIFIED: 0,
+  /** PENDING - Made, and about to seal. */
+  PENDING: 1,
+  /** PRIMARY - Seals everything new. */
+  PRIMARY: 2,
+  /** ACTIVE - Opens what it sealed, which is being sealed anew. The key of fingerprints is always active. */
+  ACTIVE: 3,
+  /** RETIRED - Seals nothing any more; deleted 35 days after. */
+  RETIRED: 4,
+} as const;
+
+export type KeyState = typeof KeyState[keyof typeof KeyState];
+
+export namespace KeyState {
+  export type UNSPECIFIED = typeof KeyState.UNSPECIFIED;
+  export type PENDING = typeof KeyState.PENDING;
+  export type PRIMARY = typeof KeyState.PRIMARY;
+  export type ACTIVE = typeof KeyState.ACTIVE;
+  export type RETIRED = typeof KeyState.RETIRED;
+}
+
 /** The request of `CreateConsentLink`. */
 export interface CreateConsentLinkRequest {
   /** Required. The configured provider's id. */
@@ -125,11 +167,15 @@ export interface CreateConsentLinkRequest {
   /** Optional. Values of the definition's variables (`shop` of a multi-tenant provider). */
   variables: { [key: string]: string };
   /**
-   * Optional. Who is expected to consent, in the calling service's own words; compared at `CompleteConsent`.
-   * At most 256 bytes.
+   * Optional. Who is expected to consent, in the calling service's own words: the user who is logged in there.
+   * Compared at `CompleteConsent`, so it needs `return_id` and is required with it. At most 256 bytes.
    */
   subject: string;
-  /** Optional. The id of a configured return URL; makes the consent a two-step one. */
+  /**
+   * Optional. The id of a configured return URL; makes the consent a two-step one: use it for every link that is
+   * given to an end user. The browser is sent there with `consent_id` and `receipt`, or with `consent_id` and
+   * `error` if the provider refused.
+   */
   returnId: string;
   /** Optional. Whether the consent may name another provider account than the one that is connected now. */
   allowAccountChange: boolean;
@@ -184,7 +230,7 @@ export interface Consent {
   createTime:
     | Date
     | undefined;
-  /** Output only. When the link, or the browser's time at the provider, ends. */
+  /** Output only. When the link, the browser's time at the provider, or the time to confirm ends. */
   expireTime: Date | undefined;
 }
 
@@ -192,7 +238,7 @@ export interface Consent {
 export interface ConsentError {
   /**
    * Output only. The reason: `DENIED`, `PROVIDER_ERROR`, `EXCHANGE_FAILED`, `ACCOUNT_CHANGED`,
-   * `SCOPES_MISSING`, `ISSUER_MISMATCH`, `BAD_CALLBACK`, `NOT_STORED` or `SUPERSEDED`.
+   * `SCOPES_MISSING`, `ISSUER_MISMATCH`, `BAD_CALLBACK`, `NOT_STORED`, `SUPERSEDED` or `NOT_CONFIRMED`.
    */
   reason: string;
   /** Output only. A sentence for people: what happened, and what to do. */
@@ -325,7 +371,7 @@ export interface Provider {
   redirectUri: string;
   /** Output only. Whether a static token is configured. */
   hasStaticToken: boolean;
-  /** Output only. How many connections are stored. */
+  /** Output only. How many connections are stored that the caller may see. */
   connectionCount: number;
   /** Output only. How many of them need a human. */
   reauthRequiredCount: number;
@@ -382,6 +428,261 @@ export interface WatchConnectionsResponse {
    * state `CONNECTION_STATE_NOT_CONNECTED`.
    */
   status: ConnectionStatus | undefined;
+}
+
+/** The request of `ListAuditRecords`. */
+export interface ListAuditRecordsRequest {
+  /** Optional. Only records from that time on. Unset means from the first. */
+  startTime:
+    | Date
+    | undefined;
+  /** Optional. Only records before that time. Unset means to the last. */
+  endTime:
+    | Date
+    | undefined;
+  /** Optional. Only what this caller did or was refused. Empty means all. */
+  caller: string;
+  /** Optional. Only records about this provider. Empty means all. */
+  provider: string;
+  /** Optional. Only records about one account. */
+  accountFilter:
+    | //
+    /** The account. Empty names the system-level credential. */
+    { $case: "account"; value: string }
+    | undefined;
+  /** Optional. Only this event, for example `CONSENT_COMPLETED`. Empty means all. */
+  event: string;
+  /** Optional. Whether the oldest record comes first. Default: the newest. */
+  oldestFirst: boolean;
+  /**
+   * Optional. How many to return at the most. 0 means 100; more than 1,000 is taken as 1,000;
+   * negative is `INVALID_ARGUMENT`.
+   */
+  pageSize: number;
+  /** Optional. The `next_page_token` of the previous page; the other fields must be as they were then. */
+  pageToken: string;
+}
+
+/** The response of `ListAuditRecords`. */
+export interface ListAuditRecordsResponse {
+  /** Output only. The records of this page. */
+  records: AuditRecord[];
+  /** Output only. Asks for the next page. Empty at the end. */
+  nextPageToken: string;
+}
+
+/**
+ * One record of the audit. Text of callers and providers is escaped: control and format characters stand as
+ * `\u{...}`. What is unknown, or does not belong to the event, is empty.
+ */
+export interface AuditRecord {
+  /** Output only. Counts up from 1 in the order in which records were written; a gap means that a record was removed. */
+  sequence: number;
+  /** Output only. When it happened. */
+  time:
+    | Date
+    | undefined;
+  /** Output only. What happened, for example `TOKEN_RELEASED`. New ones may come. */
+  event: string;
+  /** Output only. How it ended: `SUCCEEDED`, `FAILED` or `DENIED`. */
+  outcome: string;
+  /** Output only. Why, as a code. */
+  reason: string;
+  /** Output only. Who called. Empty if the broker did it by itself, or a browser. */
+  caller: string;
+  /** Output only. How the caller proved its name: `operator_token`, `static_token`, `mtls` or `jwt`. */
+  authentication: string;
+  /** Output only. The provider that it is about. */
+  provider: string;
+  /** Output only. The account that it is about, where there is a provider. Empty is the system-level credential. */
+  account: string;
+  /** Output only. The connection that it is about; another one each time that the account is connected anew. */
+  connectionId: string;
+  /** Output only. The version of the access token. */
+  version: string;
+  /** Output only. The caller's `x-request-id`, or the one that the broker made for the call. */
+  requestId: string;
+  /** Output only. The address from which the call or the browser came. */
+  peer: string;
+  /** Output only. The id of the key that seals the tokens. */
+  keyId: string;
+  /** Output only. The keyed fingerprint of the access token. */
+  fingerprint: string;
+  /** Output only. How many occurrences this record stands for. */
+  count: number;
+  /** Output only. What else is to be known about the event. */
+  details: { [key: string]: string };
+}
+
+export interface AuditRecord_DetailsEntry {
+  key: string;
+  value: string;
+}
+
+/** The request of `FindReleases`. It holds a token. */
+export interface FindReleasesRequest {
+  /** Required. The access token that was found somewhere. Secret. */
+  accessToken: string;
+}
+
+/** The response of `FindReleases`. */
+export interface FindReleasesResponse {
+  /** Output only. Who has been given it, as far as the caller may see; the latest first, at most 1,000. */
+  releases: Release[];
+  /** Output only. The keyed fingerprint by which the audit knows the token. Not a secret. */
+  fingerprint: string;
+}
+
+/** All hand-outs of one access token to one caller. */
+export interface Release {
+  /** Output only. Who was given it. */
+  caller: string;
+  /** Output only. How the caller proved its name. */
+  authentication: string;
+  /** Output only. Whose token it is: the configured provider's id. */
+  provider: string;
+  /** Output only. Whose token it is: the account. */
+  account: string;
+  /** Output only. The connection. `static:` and the provider if the token is from the configuration. */
+  connectionId: string;
+  /** Output only. The version of the access token. */
+  version: string;
+  /** Output only. When it was given first. */
+  firstTime:
+    | Date
+    | undefined;
+  /** Output only. When it was given last, as far as it is written: repeats are within a minute. */
+  lastTime:
+    | Date
+    | undefined;
+  /** Output only. How often it was given, as far as it is written. */
+  count: number;
+}
+
+/** The request of `GetKeys`. Intentionally empty. */
+export interface GetKeysRequest {
+}
+
+/** The response of `GetKeys`. */
+export interface GetKeysResponse {
+  /** Output only. The keys, the oldest first. */
+  keys: Key[];
+  /** Output only. Names the root key that wraps them, 16 hex digits. Not a secret. */
+  rootKeyFingerprint: string;
+  /** Output only. How many stored values name a key that is not there; they cannot be read. */
+  unknownKeyValueCount: number;
+  /** Output only. Whether values of older keys are being sealed anew. */
+  resealing: boolean;
+}
+
+/** A key of the store. */
+export interface Key {
+  /** Output only. Names the key, 16 hex digits. */
+  keyId: string;
+  /** Output only. What the key is for. */
+  purpose: KeyPurpose;
+  /** Output only. What it is used for now. */
+  state: KeyState;
+  /** Output only. When it was made. */
+  createTime:
+    | Date
+    | undefined;
+  /** Output only. How many stored values it seals. What waits in the spool is not counted. */
+  valueCount: number;
+}
+
+/** The request of `RotateKeys`. Intentionally empty. */
+export interface RotateKeysRequest {
+}
+
+/** The response of `RotateKeys`. */
+export interface RotateKeysResponse {
+  /** Output only. The key that seals now. */
+  keyId: string;
+  /** Output only. Whether this call made it. False while values are still sealed anew after an earlier one. */
+  rotated: boolean;
+}
+
+/** The request of `RewrapKeys`. Intentionally empty. */
+export interface RewrapKeysRequest {
+}
+
+/** The response of `RewrapKeys`. */
+export interface RewrapKeysResponse {
+  /** Output only. Names the root key that wraps the keys now. */
+  rootKeyFingerprint: string;
+  /** Output only. How many keys were wrapped anew. 0 if all were under that root key already. */
+  keyCount: number;
+}
+
+/** The request of `RebindConnections`. */
+export interface RebindConnectionsRequest {
+  /** Required. The configured provider's id. */
+  provider: string;
+  /** Required. Which of its connections. */
+  scope:
+    | //
+    /** The connection of this account. Empty names the system-level credential. */
+    { $case: "account"; value: string }
+    | //
+    /** All of its connections. Must be true if set. */
+    { $case: "allAccounts"; value: boolean }
+    | undefined;
+  /** Optional. Whether to tell only what would be done. */
+  dryRun: boolean;
+}
+
+/** The response of `RebindConnections`. */
+export interface RebindConnectionsResponse {
+  /**
+   * Output only. Where the provider's tokens are sent now: the origin of its token endpoint. Empty if it depends on
+   * the connection's variables.
+   */
+  tokenOrigin: string;
+  /** Output only. The origins for which tokens were sealed that were rebound, or would be; at most 10. */
+  previousTokenOrigins: string[];
+  /** Output only. How many connections were rebound, or would be. */
+  reboundCount: number;
+  /** Output only. How many were bound to it before. */
+  unchangedCount: number;
+  /** Output only. How many could not be rebound: their tokens cannot be read, or were renewed at that very moment. */
+  skippedCount: number;
+  /** Output only. The accounts of those that could not be rebound; at most 100. */
+  skippedAccounts: string[];
+  /**
+   * Output only. Where else tokens that were rebound, or would be, are sent now: the origins of the endpoints for
+   * revocation and verification; at most 10.
+   */
+  endpointOrigins: string[];
+}
+
+/** The request of `GetRestore`. Intentionally empty. */
+export interface GetRestoreRequest {
+}
+
+/** The response of `GetRestore`. */
+export interface GetRestoreResponse {
+  /** Output only. The last accepted copy. Unset if none was ever accepted. */
+  restore: Restore | undefined;
+}
+
+/**
+ * What became of the connections of an accepted copy. Those whose refresh tokens are replaced by a refresh are checked
+ * by one, one after the other.
+ */
+export interface Restore {
+  /** Output only. When the copy was accepted. */
+  acceptTime:
+    | Date
+    | undefined;
+  /** Output only. How many connections were refreshed since, connected anew or disconnected. */
+  survivedCount: number;
+  /** Output only. How many need a new consent. */
+  lostCount: number;
+  /** Output only. How many are not checked yet. */
+  pendingCount: number;
+  /** Output only. Those that need a new consent, by provider and account; at most 100. */
+  lostConnections: ConnectionName[];
 }
 
 function createBaseCreateConsentLinkRequest(): CreateConsentLinkRequest {
@@ -2328,6 +2629,1769 @@ export const WatchConnectionsResponse: MessageFns<WatchConnectionsResponse> = {
   },
 };
 
+function createBaseListAuditRecordsRequest(): ListAuditRecordsRequest {
+  return {
+    startTime: undefined,
+    endTime: undefined,
+    caller: "",
+    provider: "",
+    accountFilter: undefined,
+    event: "",
+    oldestFirst: false,
+    pageSize: 0,
+    pageToken: "",
+  };
+}
+
+export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
+  encode(message: ListAuditRecordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(10).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(18).fork()).join();
+    }
+    if (message.caller !== "") {
+      writer.uint32(26).string(message.caller);
+    }
+    if (message.provider !== "") {
+      writer.uint32(34).string(message.provider);
+    }
+    switch (message.accountFilter?.$case) {
+      case "account":
+        writer.uint32(42).string(message.accountFilter.value);
+        break;
+    }
+    if (message.event !== "") {
+      writer.uint32(50).string(message.event);
+    }
+    if (message.oldestFirst !== false) {
+      writer.uint32(56).bool(message.oldestFirst);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(64).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(74).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditRecordsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditRecordsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.accountFilter = { $case: "account", value: reader.string() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.oldestFirst = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAuditRecordsRequest>): ListAuditRecordsRequest {
+    return ListAuditRecordsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAuditRecordsRequest>): ListAuditRecordsRequest {
+    const message = createBaseListAuditRecordsRequest();
+    message.startTime = object.startTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
+    message.caller = object.caller ?? "";
+    message.provider = object.provider ?? "";
+    switch (object.accountFilter?.$case) {
+      case "account": {
+        if (object.accountFilter?.value !== undefined && object.accountFilter?.value !== null) {
+          message.accountFilter = { $case: "account", value: object.accountFilter.value };
+        }
+        break;
+      }
+    }
+    message.event = object.event ?? "";
+    message.oldestFirst = object.oldestFirst ?? false;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListAuditRecordsResponse(): ListAuditRecordsResponse {
+  return { records: [], nextPageToken: "" };
+}
+
+export const ListAuditRecordsResponse: MessageFns<ListAuditRecordsResponse> = {
+  encode(message: ListAuditRecordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.records) {
+      AuditRecord.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditRecordsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditRecordsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.records.push(AuditRecord.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAuditRecordsResponse>): ListAuditRecordsResponse {
+    return ListAuditRecordsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAuditRecordsResponse>): ListAuditRecordsResponse {
+    const message = createBaseListAuditRecordsResponse();
+    message.records = object.records?.map((e) => AuditRecord.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseAuditRecord(): AuditRecord {
+  return {
+    sequence: 0,
+    time: undefined,
+    event: "",
+    outcome: "",
+    reason: "",
+    caller: "",
+    authentication: "",
+    provider: "",
+    account: "",
+    connectionId: "",
+    version: "",
+    requestId: "",
+    peer: "",
+    keyId: "",
+    fingerprint: "",
+    count: 0,
+    details: {},
+  };
+}
+
+export const AuditRecord: MessageFns<AuditRecord> = {
+  encode(message: AuditRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(message.sequence);
+    }
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(18).fork()).join();
+    }
+    if (message.event !== "") {
+      writer.uint32(26).string(message.event);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(34).string(message.outcome);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.caller !== "") {
+      writer.uint32(50).string(message.caller);
+    }
+    if (message.authentication !== "") {
+      writer.uint32(58).string(message.authentication);
+    }
+    if (message.provider !== "") {
+      writer.uint32(66).string(message.provider);
+    }
+    if (message.account !== "") {
+      writer.uint32(74).string(message.account);
+    }
+    if (message.connectionId !== "") {
+      writer.uint32(82).string(message.connectionId);
+    }
+    if (message.version !== "") {
+      writer.uint32(90).string(message.version);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(98).string(message.requestId);
+    }
+    if (message.peer !== "") {
+      writer.uint32(106).string(message.peer);
+    }
+    if (message.keyId !== "") {
+      writer.uint32(114).string(message.keyId);
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(122).string(message.fingerprint);
+    }
+    if (message.count !== 0) {
+      writer.uint32(128).int64(message.count);
+    }
+    globalThis.Object.entries(message.details).forEach(([key, value]: [string, string]) => {
+      AuditRecord_DetailsEntry.encode({ key: key as any, value }, writer.uint32(138).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.authentication = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.connectionId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.peer = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.count = longToNumber(reader.int64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            const entry17 = AuditRecord_DetailsEntry.decode(reader, reader.uint32());
+            if (entry17.value !== undefined) {
+              message.details[entry17.key] = entry17.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuditRecord>): AuditRecord {
+    return AuditRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditRecord>): AuditRecord {
+    const message = createBaseAuditRecord();
+    message.sequence = object.sequence ?? 0;
+    message.time = object.time ?? undefined;
+    message.event = object.event ?? "";
+    message.outcome = object.outcome ?? "";
+    message.reason = object.reason ?? "";
+    message.caller = object.caller ?? "";
+    message.authentication = object.authentication ?? "";
+    message.provider = object.provider ?? "";
+    message.account = object.account ?? "";
+    message.connectionId = object.connectionId ?? "";
+    message.version = object.version ?? "";
+    message.requestId = object.requestId ?? "";
+    message.peer = object.peer ?? "";
+    message.keyId = object.keyId ?? "";
+    message.fingerprint = object.fingerprint ?? "";
+    message.count = object.count ?? 0;
+    message.details = (globalThis.Object.entries(object.details ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseAuditRecord_DetailsEntry(): AuditRecord_DetailsEntry {
+  return { key: "", value: "" };
+}
+
+export const AuditRecord_DetailsEntry: MessageFns<AuditRecord_DetailsEntry> = {
+  encode(message: AuditRecord_DetailsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditRecord_DetailsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditRecord_DetailsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuditRecord_DetailsEntry>): AuditRecord_DetailsEntry {
+    return AuditRecord_DetailsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditRecord_DetailsEntry>): AuditRecord_DetailsEntry {
+    const message = createBaseAuditRecord_DetailsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseFindReleasesRequest(): FindReleasesRequest {
+  return { accessToken: "" };
+}
+
+export const FindReleasesRequest: MessageFns<FindReleasesRequest> = {
+  encode(message: FindReleasesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accessToken !== "") {
+      writer.uint32(10).string(message.accessToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindReleasesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindReleasesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accessToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FindReleasesRequest>): FindReleasesRequest {
+    return FindReleasesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FindReleasesRequest>): FindReleasesRequest {
+    const message = createBaseFindReleasesRequest();
+    message.accessToken = object.accessToken ?? "";
+    return message;
+  },
+};
+
+function createBaseFindReleasesResponse(): FindReleasesResponse {
+  return { releases: [], fingerprint: "" };
+}
+
+export const FindReleasesResponse: MessageFns<FindReleasesResponse> = {
+  encode(message: FindReleasesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.releases) {
+      Release.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(18).string(message.fingerprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindReleasesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindReleasesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.releases.push(Release.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FindReleasesResponse>): FindReleasesResponse {
+    return FindReleasesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FindReleasesResponse>): FindReleasesResponse {
+    const message = createBaseFindReleasesResponse();
+    message.releases = object.releases?.map((e) => Release.fromPartial(e)) || [];
+    message.fingerprint = object.fingerprint ?? "";
+    return message;
+  },
+};
+
+function createBaseRelease(): Release {
+  return {
+    caller: "",
+    authentication: "",
+    provider: "",
+    account: "",
+    connectionId: "",
+    version: "",
+    firstTime: undefined,
+    lastTime: undefined,
+    count: 0,
+  };
+}
+
+export const Release: MessageFns<Release> = {
+  encode(message: Release, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.caller !== "") {
+      writer.uint32(10).string(message.caller);
+    }
+    if (message.authentication !== "") {
+      writer.uint32(18).string(message.authentication);
+    }
+    if (message.provider !== "") {
+      writer.uint32(26).string(message.provider);
+    }
+    if (message.account !== "") {
+      writer.uint32(34).string(message.account);
+    }
+    if (message.connectionId !== "") {
+      writer.uint32(42).string(message.connectionId);
+    }
+    if (message.version !== "") {
+      writer.uint32(50).string(message.version);
+    }
+    if (message.firstTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.firstTime), writer.uint32(58).fork()).join();
+    }
+    if (message.lastTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastTime), writer.uint32(66).fork()).join();
+    }
+    if (message.count !== 0) {
+      writer.uint32(72).int64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Release {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRelease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.authentication = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.connectionId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.firstTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.lastTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.count = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Release>): Release {
+    return Release.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Release>): Release {
+    const message = createBaseRelease();
+    message.caller = object.caller ?? "";
+    message.authentication = object.authentication ?? "";
+    message.provider = object.provider ?? "";
+    message.account = object.account ?? "";
+    message.connectionId = object.connectionId ?? "";
+    message.version = object.version ?? "";
+    message.firstTime = object.firstTime ?? undefined;
+    message.lastTime = object.lastTime ?? undefined;
+    message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetKeysRequest(): GetKeysRequest {
+  return {};
+}
+
+export const GetKeysRequest: MessageFns<GetKeysRequest> = {
+  encode(_: GetKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetKeysRequest>): GetKeysRequest {
+    return GetKeysRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetKeysRequest>): GetKeysRequest {
+    const message = createBaseGetKeysRequest();
+    return message;
+  },
+};
+
+function createBaseGetKeysResponse(): GetKeysResponse {
+  return { keys: [], rootKeyFingerprint: "", unknownKeyValueCount: 0, resealing: false };
+}
+
+export const GetKeysResponse: MessageFns<GetKeysResponse> = {
+  encode(message: GetKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      Key.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.rootKeyFingerprint !== "") {
+      writer.uint32(18).string(message.rootKeyFingerprint);
+    }
+    if (message.unknownKeyValueCount !== 0) {
+      writer.uint32(24).int64(message.unknownKeyValueCount);
+    }
+    if (message.resealing !== false) {
+      writer.uint32(32).bool(message.resealing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(Key.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rootKeyFingerprint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unknownKeyValueCount = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.resealing = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetKeysResponse>): GetKeysResponse {
+    return GetKeysResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetKeysResponse>): GetKeysResponse {
+    const message = createBaseGetKeysResponse();
+    message.keys = object.keys?.map((e) => Key.fromPartial(e)) || [];
+    message.rootKeyFingerprint = object.rootKeyFingerprint ?? "";
+    message.unknownKeyValueCount = object.unknownKeyValueCount ?? 0;
+    message.resealing = object.resealing ?? false;
+    return message;
+  },
+};
+
+function createBaseKey(): Key {
+  return { keyId: "", purpose: 0, state: 0, createTime: undefined, valueCount: 0 };
+}
+
+export const Key: MessageFns<Key> = {
+  encode(message: Key, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId !== "") {
+      writer.uint32(10).string(message.keyId);
+    }
+    if (message.purpose !== 0) {
+      writer.uint32(16).int32(message.purpose);
+    }
+    if (message.state !== 0) {
+      writer.uint32(24).int32(message.state);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(34).fork()).join();
+    }
+    if (message.valueCount !== 0) {
+      writer.uint32(40).int64(message.valueCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Key {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.purpose = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.valueCount = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Key>): Key {
+    return Key.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Key>): Key {
+    const message = createBaseKey();
+    message.keyId = object.keyId ?? "";
+    message.purpose = object.purpose ?? 0;
+    message.state = object.state ?? 0;
+    message.createTime = object.createTime ?? undefined;
+    message.valueCount = object.valueCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseRotateKeysRequest(): RotateKeysRequest {
+  return {};
+}
+
+export const RotateKeysRequest: MessageFns<RotateKeysRequest> = {
+  encode(_: RotateKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RotateKeysRequest>): RotateKeysRequest {
+    return RotateKeysRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RotateKeysRequest>): RotateKeysRequest {
+    const message = createBaseRotateKeysRequest();
+    return message;
+  },
+};
+
+function createBaseRotateKeysResponse(): RotateKeysResponse {
+  return { keyId: "", rotated: false };
+}
+
+export const RotateKeysResponse: MessageFns<RotateKeysResponse> = {
+  encode(message: RotateKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId !== "") {
+      writer.uint32(10).string(message.keyId);
+    }
+    if (message.rotated !== false) {
+      writer.uint32(16).bool(message.rotated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rotated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RotateKeysResponse>): RotateKeysResponse {
+    return RotateKeysResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateKeysResponse>): RotateKeysResponse {
+    const message = createBaseRotateKeysResponse();
+    message.keyId = object.keyId ?? "";
+    message.rotated = object.rotated ?? false;
+    return message;
+  },
+};
+
+function createBaseRewrapKeysRequest(): RewrapKeysRequest {
+  return {};
+}
+
+export const RewrapKeysRequest: MessageFns<RewrapKeysRequest> = {
+  encode(_: RewrapKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewrapKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewrapKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RewrapKeysRequest>): RewrapKeysRequest {
+    return RewrapKeysRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RewrapKeysRequest>): RewrapKeysRequest {
+    const message = createBaseRewrapKeysRequest();
+    return message;
+  },
+};
+
+function createBaseRewrapKeysResponse(): RewrapKeysResponse {
+  return { rootKeyFingerprint: "", keyCount: 0 };
+}
+
+export const RewrapKeysResponse: MessageFns<RewrapKeysResponse> = {
+  encode(message: RewrapKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rootKeyFingerprint !== "") {
+      writer.uint32(10).string(message.rootKeyFingerprint);
+    }
+    if (message.keyCount !== 0) {
+      writer.uint32(16).int32(message.keyCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewrapKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewrapKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rootKeyFingerprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keyCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RewrapKeysResponse>): RewrapKeysResponse {
+    return RewrapKeysResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewrapKeysResponse>): RewrapKeysResponse {
+    const message = createBaseRewrapKeysResponse();
+    message.rootKeyFingerprint = object.rootKeyFingerprint ?? "";
+    message.keyCount = object.keyCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseRebindConnectionsRequest(): RebindConnectionsRequest {
+  return { provider: "", scope: undefined, dryRun: false };
+}
+
+export const RebindConnectionsRequest: MessageFns<RebindConnectionsRequest> = {
+  encode(message: RebindConnectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    switch (message.scope?.$case) {
+      case "account":
+        writer.uint32(18).string(message.scope.value);
+        break;
+      case "allAccounts":
+        writer.uint32(24).bool(message.scope.value);
+        break;
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(32).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RebindConnectionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRebindConnectionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.scope = { $case: "account", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.scope = { $case: "allAccounts", value: reader.bool() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RebindConnectionsRequest>): RebindConnectionsRequest {
+    return RebindConnectionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RebindConnectionsRequest>): RebindConnectionsRequest {
+    const message = createBaseRebindConnectionsRequest();
+    message.provider = object.provider ?? "";
+    switch (object.scope?.$case) {
+      case "account": {
+        if (object.scope?.value !== undefined && object.scope?.value !== null) {
+          message.scope = { $case: "account", value: object.scope.value };
+        }
+        break;
+      }
+      case "allAccounts": {
+        if (object.scope?.value !== undefined && object.scope?.value !== null) {
+          message.scope = { $case: "allAccounts", value: object.scope.value };
+        }
+        break;
+      }
+    }
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBaseRebindConnectionsResponse(): RebindConnectionsResponse {
+  return {
+    tokenOrigin: "",
+    previousTokenOrigins: [],
+    reboundCount: 0,
+    unchangedCount: 0,
+    skippedCount: 0,
+    skippedAccounts: [],
+    endpointOrigins: [],
+  };
+}
+
+export const RebindConnectionsResponse: MessageFns<RebindConnectionsResponse> = {
+  encode(message: RebindConnectionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenOrigin !== "") {
+      writer.uint32(10).string(message.tokenOrigin);
+    }
+    for (const v of message.previousTokenOrigins) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.reboundCount !== 0) {
+      writer.uint32(24).int32(message.reboundCount);
+    }
+    if (message.unchangedCount !== 0) {
+      writer.uint32(32).int32(message.unchangedCount);
+    }
+    if (message.skippedCount !== 0) {
+      writer.uint32(40).int32(message.skippedCount);
+    }
+    for (const v of message.skippedAccounts) {
+      writer.uint32(50).string(v!);
+    }
+    for (const v of message.endpointOrigins) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RebindConnectionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRebindConnectionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokenOrigin = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.previousTokenOrigins.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reboundCount = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unchangedCount = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.skippedCount = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.skippedAccounts.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.endpointOrigins.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RebindConnectionsResponse>): RebindConnectionsResponse {
+    return RebindConnectionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RebindConnectionsResponse>): RebindConnectionsResponse {
+    const message = createBaseRebindConnectionsResponse();
+    message.tokenOrigin = object.tokenOrigin ?? "";
+    message.previousTokenOrigins = object.previousTokenOrigins?.map((e) => e) || [];
+    message.reboundCount = object.reboundCount ?? 0;
+    message.unchangedCount = object.unchangedCount ?? 0;
+    message.skippedCount = object.skippedCount ?? 0;
+    message.skippedAccounts = object.skippedAccounts?.map((e) => e) || [];
+    message.endpointOrigins = object.endpointOrigins?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetRestoreRequest(): GetRestoreRequest {
+  return {};
+}
+
+export const GetRestoreRequest: MessageFns<GetRestoreRequest> = {
+  encode(_: GetRestoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRestoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRestoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRestoreRequest>): GetRestoreRequest {
+    return GetRestoreRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetRestoreRequest>): GetRestoreRequest {
+    const message = createBaseGetRestoreRequest();
+    return message;
+  },
+};
+
+function createBaseGetRestoreResponse(): GetRestoreResponse {
+  return { restore: undefined };
+}
+
+export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
+  encode(message: GetRestoreResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.restore !== undefined) {
+      Restore.encode(message.restore, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRestoreResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRestoreResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.restore = Restore.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRestoreResponse>): GetRestoreResponse {
+    return GetRestoreResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRestoreResponse>): GetRestoreResponse {
+    const message = createBaseGetRestoreResponse();
+    message.restore = (object.restore !== undefined && object.restore !== null)
+      ? Restore.fromPartial(object.restore)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRestore(): Restore {
+  return { acceptTime: undefined, survivedCount: 0, lostCount: 0, pendingCount: 0, lostConnections: [] };
+}
+
+export const Restore: MessageFns<Restore> = {
+  encode(message: Restore, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.acceptTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.acceptTime), writer.uint32(10).fork()).join();
+    }
+    if (message.survivedCount !== 0) {
+      writer.uint32(16).int32(message.survivedCount);
+    }
+    if (message.lostCount !== 0) {
+      writer.uint32(24).int32(message.lostCount);
+    }
+    if (message.pendingCount !== 0) {
+      writer.uint32(32).int32(message.pendingCount);
+    }
+    for (const v of message.lostConnections) {
+      ConnectionName.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Restore {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestore();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.acceptTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.survivedCount = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lostCount = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pendingCount = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.lostConnections.push(ConnectionName.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Restore>): Restore {
+    return Restore.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Restore>): Restore {
+    const message = createBaseRestore();
+    message.acceptTime = object.acceptTime ?? undefined;
+    message.survivedCount = object.survivedCount ?? 0;
+    message.lostCount = object.lostCount ?? 0;
+    message.pendingCount = object.pendingCount ?? 0;
+    message.lostConnections = object.lostConnections?.map((e) => ConnectionName.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /**
  * Manages connections: consent, import, lists. Its callers are operators and the services that let
  * end users connect their accounts. Errors are as `TokenBrokerService` describes them.
@@ -2368,6 +4432,14 @@ export const AdminServiceService = {
   /**
    * Finishes a consent that was created with a `return_id`: the calling service confirms that its own
    * logged-in user is the one who consented, and only then is the code exchanged.
+   *
+   * The browser has brought `consent_id` and `receipt` to the return URL; the code is held for 60 seconds from
+   * then on. The answer is the consent's outcome, whatever it is: check that the state is
+   * `CONSENT_STATE_COMPLETED`. If the caller is not the one that created the link, or `subject` or `receipt` is
+   * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
+   * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
+   * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent: {
     path: "/tokenbroker.v1.AdminService/CompleteConsent" as const,
@@ -2438,6 +4510,109 @@ export const AdminServiceService = {
       Buffer.from(WatchConnectionsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchConnectionsResponse => WatchConnectionsResponse.decode(value),
   },
+  /**
+   * Lists the records of the audit that the caller may see. Records that are about no connection (starts, stops,
+   * changes of rules and keys, calls of nobody) are for those who may see all connections.
+   *
+   * A page may hold fewer records than asked for, or none, and not be the last: `next_page_token` tells.
+   */
+  listAuditRecords: {
+    path: "/tokenbroker.v1.AdminService/ListAuditRecords" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAuditRecordsRequest): Buffer =>
+      Buffer.from(ListAuditRecordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAuditRecordsRequest => ListAuditRecordsRequest.decode(value),
+    responseSerialize: (value: ListAuditRecordsResponse): Buffer =>
+      Buffer.from(ListAuditRecordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAuditRecordsResponse => ListAuditRecordsResponse.decode(value),
+  },
+  /**
+   * Finds out who has been given an access token, for instance one that has leaked: by a keyed fingerprint of it, so
+   * that tokens which were replaced long ago and static ones are found, too. The search itself is recorded.
+   *
+   * The request holds a token. Nothing logs it or repeats it.
+   */
+  findReleases: {
+    path: "/tokenbroker.v1.AdminService/FindReleases" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FindReleasesRequest): Buffer => Buffer.from(FindReleasesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FindReleasesRequest => FindReleasesRequest.decode(value),
+    responseSerialize: (value: FindReleasesResponse): Buffer =>
+      Buffer.from(FindReleasesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FindReleasesResponse => FindReleasesResponse.decode(value),
+  },
+  /**
+   * Tells of the keys that seal what is stored. Never holds key material.
+   * For callers that may act on all providers and accounts, like the other calls about keys and copies.
+   */
+  getKeys: {
+    path: "/tokenbroker.v1.AdminService/GetKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetKeysRequest): Buffer => Buffer.from(GetKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetKeysRequest => GetKeysRequest.decode(value),
+    responseSerialize: (value: GetKeysResponse): Buffer => Buffer.from(GetKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetKeysResponse => GetKeysResponse.decode(value),
+  },
+  /**
+   * Makes a new key that seals from now on. What older keys seal is sealed anew in the background while the broker
+   * serves; `GetKeys` tells how far it is. May be repeated: while that goes on, no further key is made.
+   */
+  rotateKeys: {
+    path: "/tokenbroker.v1.AdminService/RotateKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateKeysRequest): Buffer => Buffer.from(RotateKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateKeysRequest => RotateKeysRequest.decode(value),
+    responseSerialize: (value: RotateKeysResponse): Buffer => Buffer.from(RotateKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateKeysResponse => RotateKeysResponse.decode(value),
+  },
+  /**
+   * Wraps all keys by the root key that the configuration names as `root_key_next`, at once; nothing that is sealed
+   * changes. May be repeated.
+   * Fails with `FAILED_PRECONDITION` (`NO_NEXT_ROOT_KEY`) if none is configured.
+   */
+  rewrapKeys: {
+    path: "/tokenbroker.v1.AdminService/RewrapKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RewrapKeysRequest): Buffer => Buffer.from(RewrapKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RewrapKeysRequest => RewrapKeysRequest.decode(value),
+    responseSerialize: (value: RewrapKeysResponse): Buffer => Buffer.from(RewrapKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RewrapKeysResponse => RewrapKeysResponse.decode(value),
+  },
+  /**
+   * Binds connections to the endpoint and client that the configuration names now. Tokens are sealed for the origin
+   * of the token endpoint and the client id with which they came; where the configuration has moved, they are not
+   * sent, and the state is `CONNECTION_STATE_PROVIDER_MISCONFIGURED`, until this call says that they may be.
+   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `UNAVAILABLE` if the endpoint cannot be discovered.
+   */
+  rebindConnections: {
+    path: "/tokenbroker.v1.AdminService/RebindConnections" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RebindConnectionsRequest): Buffer =>
+      Buffer.from(RebindConnectionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RebindConnectionsRequest => RebindConnectionsRequest.decode(value),
+    responseSerialize: (value: RebindConnectionsResponse): Buffer =>
+      Buffer.from(RebindConnectionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RebindConnectionsResponse => RebindConnectionsResponse.decode(value),
+  },
+  /**
+   * Tells what became of the connections of an older copy of the database that was accepted by
+   * `serve --accept-restore`.
+   */
+  getRestore: {
+    path: "/tokenbroker.v1.AdminService/GetRestore" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRestoreRequest): Buffer => Buffer.from(GetRestoreRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRestoreRequest => GetRestoreRequest.decode(value),
+    responseSerialize: (value: GetRestoreResponse): Buffer => Buffer.from(GetRestoreResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetRestoreResponse => GetRestoreResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -2457,6 +4632,14 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   /**
    * Finishes a consent that was created with a `return_id`: the calling service confirms that its own
    * logged-in user is the one who consented, and only then is the code exchanged.
+   *
+   * The browser has brought `consent_id` and `receipt` to the return URL; the code is held for 60 seconds from
+   * then on. The answer is the consent's outcome, whatever it is: check that the state is
+   * `CONSENT_STATE_COMPLETED`. If the caller is not the one that created the link, or `subject` or `receipt` is
+   * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
+   * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
+   * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent: handleUnaryCall<CompleteConsentRequest, CompleteConsentResponse>;
   /** Lists connections, ordered by provider and account. */
@@ -2478,6 +4661,48 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections: handleServerStreamingCall<WatchConnectionsRequest, WatchConnectionsResponse>;
+  /**
+   * Lists the records of the audit that the caller may see. Records that are about no connection (starts, stops,
+   * changes of rules and keys, calls of nobody) are for those who may see all connections.
+   *
+   * A page may hold fewer records than asked for, or none, and not be the last: `next_page_token` tells.
+   */
+  listAuditRecords: handleUnaryCall<ListAuditRecordsRequest, ListAuditRecordsResponse>;
+  /**
+   * Finds out who has been given an access token, for instance one that has leaked: by a keyed fingerprint of it, so
+   * that tokens which were replaced long ago and static ones are found, too. The search itself is recorded.
+   *
+   * The request holds a token. Nothing logs it or repeats it.
+   */
+  findReleases: handleUnaryCall<FindReleasesRequest, FindReleasesResponse>;
+  /**
+   * Tells of the keys that seal what is stored. Never holds key material.
+   * For callers that may act on all providers and accounts, like the other calls about keys and copies.
+   */
+  getKeys: handleUnaryCall<GetKeysRequest, GetKeysResponse>;
+  /**
+   * Makes a new key that seals from now on. What older keys seal is sealed anew in the background while the broker
+   * serves; `GetKeys` tells how far it is. May be repeated: while that goes on, no further key is made.
+   */
+  rotateKeys: handleUnaryCall<RotateKeysRequest, RotateKeysResponse>;
+  /**
+   * Wraps all keys by the root key that the configuration names as `root_key_next`, at once; nothing that is sealed
+   * changes. May be repeated.
+   * Fails with `FAILED_PRECONDITION` (`NO_NEXT_ROOT_KEY`) if none is configured.
+   */
+  rewrapKeys: handleUnaryCall<RewrapKeysRequest, RewrapKeysResponse>;
+  /**
+   * Binds connections to the endpoint and client that the configuration names now. Tokens are sealed for the origin
+   * of the token endpoint and the client id with which they came; where the configuration has moved, they are not
+   * sent, and the state is `CONNECTION_STATE_PROVIDER_MISCONFIGURED`, until this call says that they may be.
+   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `UNAVAILABLE` if the endpoint cannot be discovered.
+   */
+  rebindConnections: handleUnaryCall<RebindConnectionsRequest, RebindConnectionsResponse>;
+  /**
+   * Tells what became of the connections of an older copy of the database that was accepted by
+   * `serve --accept-restore`.
+   */
+  getRestore: handleUnaryCall<GetRestoreRequest, GetRestoreResponse>;
 }
 
 export interface AdminServiceClient extends Client {
@@ -2525,6 +4750,14 @@ export interface AdminServiceClient extends Client {
   /**
    * Finishes a consent that was created with a `return_id`: the calling service confirms that its own
    * logged-in user is the one who consented, and only then is the code exchanged.
+   *
+   * The browser has brought `consent_id` and `receipt` to the return URL; the code is held for 60 seconds from
+   * then on. The answer is the consent's outcome, whatever it is: check that the state is
+   * `CONSENT_STATE_COMPLETED`. If the caller is not the one that created the link, or `subject` or `receipt` is
+   * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
+   * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
+   * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent(
     request: CompleteConsentRequest,
@@ -2610,6 +4843,146 @@ export interface AdminServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchConnectionsResponse>;
+  /**
+   * Lists the records of the audit that the caller may see. Records that are about no connection (starts, stops,
+   * changes of rules and keys, calls of nobody) are for those who may see all connections.
+   *
+   * A page may hold fewer records than asked for, or none, and not be the last: `next_page_token` tells.
+   */
+  listAuditRecords(
+    request: ListAuditRecordsRequest,
+    callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
+  ): ClientUnaryCall;
+  listAuditRecords(
+    request: ListAuditRecordsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
+  ): ClientUnaryCall;
+  listAuditRecords(
+    request: ListAuditRecordsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Finds out who has been given an access token, for instance one that has leaked: by a keyed fingerprint of it, so
+   * that tokens which were replaced long ago and static ones are found, too. The search itself is recorded.
+   *
+   * The request holds a token. Nothing logs it or repeats it.
+   */
+  findReleases(
+    request: FindReleasesRequest,
+    callback: (error: ServiceError | null, response: FindReleasesResponse) => void,
+  ): ClientUnaryCall;
+  findReleases(
+    request: FindReleasesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FindReleasesResponse) => void,
+  ): ClientUnaryCall;
+  findReleases(
+    request: FindReleasesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FindReleasesResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Tells of the keys that seal what is stored. Never holds key material.
+   * For callers that may act on all providers and accounts, like the other calls about keys and copies.
+   */
+  getKeys(
+    request: GetKeysRequest,
+    callback: (error: ServiceError | null, response: GetKeysResponse) => void,
+  ): ClientUnaryCall;
+  getKeys(
+    request: GetKeysRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetKeysResponse) => void,
+  ): ClientUnaryCall;
+  getKeys(
+    request: GetKeysRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetKeysResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Makes a new key that seals from now on. What older keys seal is sealed anew in the background while the broker
+   * serves; `GetKeys` tells how far it is. May be repeated: while that goes on, no further key is made.
+   */
+  rotateKeys(
+    request: RotateKeysRequest,
+    callback: (error: ServiceError | null, response: RotateKeysResponse) => void,
+  ): ClientUnaryCall;
+  rotateKeys(
+    request: RotateKeysRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RotateKeysResponse) => void,
+  ): ClientUnaryCall;
+  rotateKeys(
+    request: RotateKeysRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RotateKeysResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Wraps all keys by the root key that the configuration names as `root_key_next`, at once; nothing that is sealed
+   * changes. May be repeated.
+   * Fails with `FAILED_PRECONDITION` (`NO_NEXT_ROOT_KEY`) if none is configured.
+   */
+  rewrapKeys(
+    request: RewrapKeysRequest,
+    callback: (error: ServiceError | null, response: RewrapKeysResponse) => void,
+  ): ClientUnaryCall;
+  rewrapKeys(
+    request: RewrapKeysRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RewrapKeysResponse) => void,
+  ): ClientUnaryCall;
+  rewrapKeys(
+    request: RewrapKeysRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RewrapKeysResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Binds connections to the endpoint and client that the configuration names now. Tokens are sealed for the origin
+   * of the token endpoint and the client id with which they came; where the configuration has moved, they are not
+   * sent, and the state is `CONNECTION_STATE_PROVIDER_MISCONFIGURED`, until this call says that they may be.
+   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `UNAVAILABLE` if the endpoint cannot be discovered.
+   */
+  rebindConnections(
+    request: RebindConnectionsRequest,
+    callback: (error: ServiceError | null, response: RebindConnectionsResponse) => void,
+  ): ClientUnaryCall;
+  rebindConnections(
+    request: RebindConnectionsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RebindConnectionsResponse) => void,
+  ): ClientUnaryCall;
+  rebindConnections(
+    request: RebindConnectionsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RebindConnectionsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Tells what became of the connections of an older copy of the database that was accepted by
+   * `serve --accept-restore`.
+   */
+  getRestore(
+    request: GetRestoreRequest,
+    callback: (error: ServiceError | null, response: GetRestoreResponse) => void,
+  ): ClientUnaryCall;
+  getRestore(
+    request: GetRestoreRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetRestoreResponse) => void,
+  ): ClientUnaryCall;
+  getRestore(
+    request: GetRestoreRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetRestoreResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const AdminServiceClient = makeGenericClientConstructor(

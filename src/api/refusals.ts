@@ -1,0 +1,55 @@
+import { BrokerError, type Reason } from '../broker/errors.ts'
+import type { Log } from '../broker/ports.ts'
+import type { Caller } from './callers.ts'
+import type { CallOrigin } from './origin.ts'
+import { type CallStatus, reportFailure } from './status.ts'
+
+/** Records refused calls; samples them, never waits, never throws. */
+export interface DenialRecorder {
+  recordDenial(denial: {
+    readonly reason: string
+    readonly method: string
+    readonly caller?: Caller
+    readonly origin?: CallOrigin
+    readonly provider?: string
+    readonly account?: string
+  }): void
+}
+
+/** What is known of a call that ends with an error. */
+export interface FailedCall {
+  /** The full path. */
+  readonly method: string
+  /** Absent = it has not proven to be anybody. */
+  readonly caller?: Caller
+  readonly origin?: CallOrigin
+  /** The decoded request, of which only the connection's name is looked at; absent = it was not read. */
+  readonly request?: unknown
+}
+
+/** What a failure is reported to. */
+export interface FailurePorts {
+  readonly log: Log
+  readonly denials: DenialRecorder
+}
+
+/** What says that somebody wanted more than it may. */
+const DENIALS: readonly Reason[] = ['CALLER_UNAUTHENTICATED', 'ACCESS_DENIED', 'RATE_LIMITED']
+
+/** Ends a call with an error: translated, logged with its request id, and a refusal recorded in the audit. */
+export function reportCall(error: unknown, { log, denials }: FailurePorts, call: FailedCall): CallStatus {
+  const { method, caller, origin = caller?.origin, request } = call
+  if (error instanceof BrokerError && DENIALS.includes(error.reason)) {
+    const name = method.slice(method.lastIndexOf('/') + 1)
+    denials.recordDenial({ reason: error.reason, method: name, caller, origin, ...connectionOf(request) })
+  }
+  const { requestId, peer } = origin ?? {}
+  return reportFailure(error, log, { method, caller: caller?.name, peer, requestId })
+}
+
+function connectionOf(request: unknown): { provider?: string; account?: string } {
+  if (typeof request !== 'object' || request === null) return {}
+  const { provider, account } = request as Record<string, unknown>
+  if (typeof provider !== 'string' || provider === '') return {}
+  return { provider, account: typeof account === 'string' ? account : '' }
+}

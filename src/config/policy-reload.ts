@@ -1,0 +1,52 @@
+import type { CallerConfig } from './config.ts'
+import type { ConfigParts } from './load.ts'
+import { completePolicy, needsRestart, type PolicyChange, policyChange, policyFiles } from './policy.ts'
+import { ConfigError } from './problem.ts'
+import { readWritten, type Written } from './written.ts'
+
+/** What a look at the configuration has found. */
+export type Reloaded = {
+  /** What differs from the start and counts only after a restart. */
+  readonly needsRestart: readonly string[]
+  /** Files that hold a part of the policy beside the configuration's own. */
+  readonly files: readonly string[]
+} & (
+  | { readonly callers: readonly CallerConfig[]; readonly change: PolicyChange }
+  /** Everybody may what they may already. */
+  | { readonly change?: undefined }
+)
+
+/** Reads who may call what from a configuration that may have changed. */
+export interface PolicyReload {
+  /**
+   * Reads the configuration again, whole: one that could not be read at a start does not change the policy.
+   *
+   * @param current the callers in force
+   * @throws ConfigError
+   */
+  read(current: readonly CallerConfig[]): Promise<Reloaded>
+}
+
+/** @param started what the broker was started with */
+export function createPolicyReload(parts: ConfigParts, started: Written): PolicyReload {
+  // A file that has vanished is trouble, not the wish to have none.
+  const named = { ...parts, argvPath: started.file?.name ?? parts.argvPath }
+  let last = started
+  return {
+    async read(current) {
+      const written = await readWritten(named, last)
+      last = written
+      if (written.file !== undefined) refuseEmpty(written.file)
+      const callers = await completePolicy(written, parts)
+      const change = policyChange(current, callers)
+      const found = { needsRestart: needsRestart(started.data, written.data), files: policyFiles(written) }
+      return change === undefined ? found : { ...found, callers, change }
+    },
+  }
+}
+
+/** Half of saving a file is an empty one. It takes an explicit `callers: []` to take everybody's rights. */
+function refuseEmpty({ name, text }: { readonly name: string; readonly text: string }): void {
+  if (text.trim() !== '') return
+  throw new ConfigError([{ origin: name, path: '', message: 'is empty' }])
+}

@@ -1,0 +1,109 @@
+import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { type Data, isData } from '../providers/merge.ts'
+import { checkCallers } from './caller-conflicts.ts'
+import { readCallers } from './callers.ts'
+import type { CallerConfig } from './config.ts'
+import { deepFreeze } from './freeze.ts'
+import type { ConfigParts } from './load.ts'
+import { readRoles, readRules } from './policy-rules.ts'
+import { type ConfigPath, formatPath } from './problem.ts'
+import { checkReach } from './reachable.ts'
+import { createSecretReader } from './secret-source.ts'
+import { orRefuse, type Written } from './written.ts'
+
+/** The keys that change while the broker runs; every other one needs a restart. */
+const LIVE_KEYS: readonly string[] = ['roles', 'callers']
+/** Keys whose own keys are named one by one. */
+const NESTED_KEYS: readonly string[] = ['listen', 'providers']
+
+/**
+ * Completes who may call what, with the hashes of tokens read anew. Nothing else that the configuration names is
+ * read: a secret manager that is away does not keep a right from being taken.
+ *
+ * @throws ConfigError
+ */
+export async function completePolicy(written: Written, parts: ConfigParts): Promise<readonly CallerConfig[]> {
+  const { config, folder } = written
+  const read = { ...parts, folder }
+  const callers = await orRefuse(written, report => {
+    checkReach(config, report)
+    const readSecret = createSecretReader(read)
+    return readCallers(config.callers, readRoles(config.roles), { ...read, readSecret, report })
+  })
+  return deepFreeze(callers)
+}
+
+/** A caller without what it is known by. */
+export type CallerRules = Pick<CallerConfig, 'name' | 'allow'>
+
+/**
+ * The rules of all callers, in the order of the configuration. Nothing that it names is read.
+ *
+ * @throws ConfigError
+ */
+export async function rulesOf(written: Written): Promise<CallerRules[]> {
+  const { callers, roles } = written.config
+  return orRefuse(written, report => {
+    checkCallers(callers, [], report)
+    const known = readRoles(roles)
+    return callers.map(({ name, allow }, index) => {
+      return { name, allow: readRules(allow, known, ['callers', index, 'allow'], report) }
+    })
+  })
+}
+
+/** Absolute paths of the files, beside the configuration's own, that hold hashes of callers' tokens. */
+export function policyFiles({ config, folder }: Written): string[] {
+  const files = config.callers
+    .flatMap(({ token_sha256 }) => token_sha256 ?? [])
+    .flatMap(hash => (typeof hash === 'string' ? [] : (hash.file ?? [])))
+  return [...new Set(files.map(file => resolve(folder, file)))]
+}
+
+/** What differs between two configurations and counts only after a restart, in the order of the alphabet. */
+export function needsRestart(before: Data, now: Data): string[] {
+  return differences(before, now, [])
+    .filter(path => !LIVE_KEYS.includes(String(path[0])))
+    .map(formatPath)
+    .sort()
+}
+
+function differences(before: Data, now: Data, path: ConfigPath): ConfigPath[] {
+  const keys = new Set([...Object.keys(before), ...Object.keys(now)])
+  return [...keys].flatMap((key): ConfigPath[] => {
+    const [a, b] = [before[key], now[key]]
+    if (isDeepStrictEqual(a, b)) return []
+    const below = path.length === 0 && NESTED_KEYS.includes(key)
+    const nested = below && (isData(a) || isData(b))
+    return nested ? differences(isData(a) ? a : {}, isData(b) ? b : {}, [key]) : [[...path, key]]
+  })
+}
+
+/** How the callers of two configurations differ, by name. */
+export interface PolicyChange {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** Whose rules, limit or proof are others. */
+  readonly changed: readonly string[]
+}
+
+/** @returns undefined if nothing differs */
+export function policyChange(
+  before: readonly CallerConfig[],
+  now: readonly CallerConfig[],
+): PolicyChange | undefined {
+  const [old, current] = [byName(before), byName(now)]
+  const added = [...current.keys()].filter(name => !old.has(name))
+  const removed = [...old.keys()].filter(name => !current.has(name))
+  const changed = [...current].flatMap(([name, caller]) => {
+    const other = old.get(name)
+    return other === undefined || isDeepStrictEqual(other, caller) ? [] : [name]
+  })
+  const differs = added.length + removed.length + changed.length > 0
+  return differs ? { added, removed, changed } : undefined
+}
+
+function byName(callers: readonly CallerConfig[]): ReadonlyMap<string, CallerConfig> {
+  return new Map(callers.map(caller => [caller.name, caller]))
+}

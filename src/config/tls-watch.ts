@@ -1,0 +1,73 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { TlsFiles, TlsMaterial } from './config.ts'
+import type { ReadFile } from './files.ts'
+import { readTls } from './tls-files.ts'
+import { type WatchTimes, watchFiles } from './watch-files.ts'
+
+/** What {@link watchTls} needs. */
+export interface TlsWatchPorts {
+  readonly readFile: ReadFile
+  readonly log: {
+    info(message: string, fields: Readonly<Record<string, unknown>>): void
+    error(message: string, fields: Readonly<Record<string, unknown>>): void
+  }
+  readonly times?: WatchTimes
+}
+
+/**
+ * Watches the files of a listener, and hands over what they hold whenever it has changed and fits together.
+ * Until it does, what was handed over last stays good, and the log says so.
+ *
+ * @param apply takes all of it or throws
+ * @returns stops the watch
+ */
+export function watchTls(
+  files: TlsFiles,
+  loaded: TlsMaterial,
+  apply: (material: TlsMaterial) => void,
+  { readFile, log, times }: TlsWatchPorts,
+): () => void {
+  let current = loaded
+  let isStopped = false
+  // One after the other: an older state must not be taken after a newer one.
+  let looking = Promise.resolve()
+
+  async function look(): Promise<void> {
+    const mistakes: string[] = []
+    const material = await readTls(files, readFile, (key, message) => mistakes.push(`${key} ${message}`))
+    if (isStopped) return
+    if (material === undefined) return complain(mistakes.join('; '))
+    if (isSame(material, current)) return
+    try {
+      apply(material)
+    } catch (error) {
+      return complain((error as Error).message)
+    }
+    current = material
+    log.info('Took new certificates without a restart', { ...files })
+  }
+
+  function complain(why: string): void {
+    log.error('The new certificates cannot be used: those read last stay in use', { ...files, why })
+  }
+
+  const paths = [files.cert, files.key, files.clientCa].filter(path => path !== undefined)
+  const watch = watchFiles(
+    paths,
+    () => {
+      looking = looking.then(look)
+    },
+    times,
+  )
+  // What has changed between the start and now.
+  looking = looking.then(look)
+  return () => {
+    isStopped = true
+    watch.close()
+  }
+}
+
+function isSame(a: TlsMaterial, b: TlsMaterial): boolean {
+  const texts = ({ cert, key, clientCa }: TlsMaterial) => [cert, key.expose(), clientCa]
+  return isDeepStrictEqual(texts(a), texts(b))
+}

@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { Secret } from '../src/secret.ts'
+import { createLog } from '../src/telemetry/log.ts'
+import { createRecordingLog } from './api/running-server.ts'
+import { countCanaries, noteFolder, takeFound } from './canaries.ts'
+
+// What is found here is meant to be.
+afterEach(() => void takeFound())
+
+describe('the scan of every test file', () => {
+  it('knows what the program holds to be secret', () => {
+    const before = countCanaries()
+    new Secret('canary-0123456789-abcdef')
+    expect(countCanaries()).toBe(before + 1)
+  })
+
+  it('takes a Secret for what it is', () => {
+    const secret = new Secret('x')
+    expect(secret).toBeInstanceOf(Secret)
+    expect([secret.expose(), `${secret}`, JSON.stringify({ secret })]).toEqual([
+      'x',
+      '[secret]',
+      '{"secret":"[secret]"}',
+    ])
+  })
+
+  it('finds one in the log, and none where there is none', () => {
+    const log = createLog('info', { write() {} })
+    const secret = new Secret('canary-in-a-log-0123456789')
+    log.info('Hello', { secret })
+    expect(takeFound()).toEqual([])
+    log.info('Hello', { name: secret.expose() })
+    expect(takeFound()).toEqual(['canary-i… in the log'])
+  })
+
+  it('finds one in a log that a test keeps', () => {
+    const secret = new Secret('canary-in-a-kept-log-0123456789')
+    createRecordingLog().error('Failed', { error: new Error(`Bearer ${secret.expose()}`) })
+    expect(takeFound()).toEqual(['canary-i… in the log'])
+  })
+
+  it('finds one in a file that the program writes, with its bearer scheme or without', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'token-broker-canaries-'))
+    new Secret('Bearer canary-in-a-file-0123456789')
+    writeFileSync(join(folder, 'broker.db'), 'row\0canary-in-a-file-0123456789\0')
+    noteFolder(folder)
+    rmSync(folder, { recursive: true })
+    expect(takeFound()).toEqual(['canary-i… in the file broker.db'])
+  })
+})

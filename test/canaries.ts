@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * Every value that the program itself holds to be secret is a canary: while tests run, each `Secret` that is made is
+ * noted here, and so is what reaches a place where none may be. See setup-canaries.ts.
+ */
+
+/** Shorter ones occur by chance, or are no secrets: `x`, `the-secret`. */
+const LENGTH_MIN = 20
+/** Of one test file; property tests make millions. The last ones are kept. */
+const CANARIES_MAX = 1_000
+/** Characters of one sink that are looked at. */
+const SINK_LENGTH_MAX = 4 * 1024 * 1024
+
+const canaries = new Set<string>()
+const found = new Map<string, string>()
+
+/** Notes a value of a `Secret`. Addresses and documents are wrapped because of what they hold, which is noted too. */
+export function noteSecret(value: string): void {
+  const bare = value.replace(/^(Bearer|Basic) /, '')
+  if (bare.length < LENGTH_MIN || !/^[\w.~+/=-]+$/.test(bare)) return
+  canaries.delete(bare)
+  canaries.add(bare)
+  const [oldest] = canaries
+  if (canaries.size > CANARIES_MAX && oldest !== undefined) canaries.delete(oldest)
+}
+
+/** Looks at what has reached a place where no secret may be. */
+export function noteSink(name: string, text: string): void {
+  const looked = text.slice(0, SINK_LENGTH_MAX)
+  for (const canary of canaries) if (looked.includes(canary)) found.set(canary, name)
+}
+
+/** What the program itself writes to disk; the others in a folder are the test's: its configuration, its keys. */
+const WRITTEN = /\.(db|db-wal|db-shm|spool|mark|ndjson|log)$/
+
+/** Looks at every file in a folder that the program has written. Links are not followed. */
+export function noteFolder(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) noteFolder(path)
+    else if (entry.isFile() && WRITTEN.test(entry.name)) {
+      noteSink(`the file ${entry.name}`, readFileSync(path, 'latin1'))
+    }
+  }
+}
+
+/** Where secrets were found, each with the beginning of one; forgets them. */
+export function takeFound(): string[] {
+  const places = [...found].map(([canary, name]) => `${canary.slice(0, 8)}… in ${name}`)
+  found.clear()
+  return places
+}
+
+/** How many values are looked for. */
+export function countCanaries(): number {
+  return canaries.size
+}

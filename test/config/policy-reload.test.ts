@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import type { ConfigParts } from '../../src/config/load.ts'
+import { completeConfig } from '../../src/config/load.ts'
+import { Mistake } from '../../src/config/mistake.ts'
+import { createPolicyReload } from '../../src/config/policy-reload.ts'
+import { ConfigError } from '../../src/config/problem.ts'
+import { readWritten } from '../../src/config/written.ts'
+import { sha256 } from './world.ts'
+
+const FILE = '/srv/broker.yaml'
+
+/** A broker that was started with a file, which a test then changes. */
+async function startWith(yaml: string, others: Record<string, string> = {}) {
+  const files: Record<string, string | undefined> = { [FILE]: yaml, ...others }
+  const commands: string[] = []
+  const parts: ConfigParts = {
+    env: { SECRET: 's', HASH: sha256(7) },
+    cwd: '/srv',
+    readFile: async path => {
+      const content = files[path]
+      if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
+      return Buffer.from(content)
+    },
+    runCommand: async ([program = '']) => {
+      commands.push(program)
+      if (program !== 'hash') throw new Mistake(`the command ${program} ended with exit code 1`)
+      return sha256(8)
+    },
+  }
+  const written = await readWritten(parts)
+  const { callers } = await completeConfig(written, parts)
+  const source = createPolicyReload(parts, written)
+  return { files, commands, callers, read: () => source.read(callers) }
+}
+
+async function refusalOf(outcome: Promise<unknown>): Promise<string> {
+  const error = await outcome.then(
+    () => new Error('it was taken'),
+    (error: unknown) => error,
+  )
+  if (error instanceof ConfigError) return error.message
+  throw error
+}
+
+const caller = (name: string, hash: string, more = '', methods = 'GetStatus') =>
+  `  - {name: ${name}, token_sha256: ${hash}, ${more} allow: [{providers: [p], accounts: ["*"], methods: [${methods}]}]}\n`
+const ONE = `"${sha256(1)}"`
+const TWO = `"${sha256(2)}"`
+const START = `callers:\n${caller('a', ONE)}`
+
+describe('read() of a policy', () => {
+  it.each([
+    ['no YAML', 'callers: [', /broker\.yaml:1/],
+    ['an unknown key elsewhere', `${START}lissten: {}\n`, /lissten: unknown key; did you mean "listen"/],
+    ['an unknown role', START.replace('methods: [GetStatus]', 'roles: [boss]'), /no role has this name/],
+    ['one token for two', `${START}${caller('b', ONE)}`, /is the token of callers\[0\] too/],
+    ['a hash that cannot be read', `${START}${caller('b', '{env: NO}')}`, /the variable NO is not set/],
+    ['nothing in it', ' \n', /broker\.yaml {2}is empty/],
+    [
+      'everybody shut out beyond this machine',
+      'listen: {grpc: [{address: "0.0.0.0:50051", tls: proxy}]}\ncallers: []\n',
+      /callers: is empty, but other machines reach/,
+    ],
+  ])('refuses a file with %s', async (_, yaml, message) => {
+    const world = await startWith(START)
+    world.files[FILE] = yaml
+    expect(await refusalOf(world.read())).toMatch(message)
+  })
+
+  it('refuses that the file has vanished, which is not an empty one', async () => {
+    const world = await startWith(START)
+    world.files[FILE] = undefined
+    expect(await refusalOf(world.read())).toContain('broker.yaml')
+  })
+
+  it('tells nothing where nothing differs, whatever the order and the comments', async () => {
+    const world = await startWith(`${START}${caller('b', TWO)}`)
+    world.files[FILE] = `# new\ncallers:\n${caller('b', TWO)}${caller('a', ONE)}`
+    expect(await world.read()).toEqual({ needsRestart: [], files: [] })
+  })
+
+  it('names who is new, gone and another, and takes an explicit end of all rights', async () => {
+    const world = await startWith(`${START}${caller('b', TWO)}`)
+    world.files[FILE] = `callers:\n${caller('b', TWO, '', 'Refresh')}${caller('c', ONE)}`
+    const found = await world.read()
+    expect(found.change).toEqual({ added: ['c'], removed: ['a'], changed: ['b'] })
+    world.files[FILE] = 'callers: []\n'
+    expect((await world.read()).change).toEqual({ added: [], removed: ['a', 'b'], changed: [] })
+  })
+
+  it.each([
+    ['a limit', 'calls_per_minute: 5,', ''],
+    ['an end', 'expires: 2027-01-01,', ''],
+    ['a role', '', 'roles: {own: [GetStatus]}\n'],
+  ])('finds that %s has changed', async (_, more, roles) => {
+    const world = await startWith(START)
+    const text = caller('a', ONE, more)
+    const body = roles === '' ? text : text.replace('methods: [GetStatus]', 'roles: [own]')
+    world.files[FILE] = `${roles}callers:\n${body}`
+    expect((await world.read()).change?.changed).toEqual(['a'])
+  })
+
+  it('reads hashes anew from files and commands, and names the files', async () => {
+    const yaml = `callers:\n${caller('a', '{file: a.hash}')}${caller('b', '{command: [hash]}')}${caller('c', '{env: HASH}')}`
+    const world = await startWith(yaml, { '/srv/a.hash': `${sha256(1)}\n` })
+    expect((await world.read()).files).toEqual(['/srv/a.hash'])
+    world.files['/srv/a.hash'] = sha256(2)
+    expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['a'] })
+    expect(world.commands).toEqual(['hash', 'hash', 'hash'])
+  })
+
+  it('reads no other secret, so that a secret manager which is away does not keep a right from being taken', async () => {
+    const provider = 'providers: {pinterest: {client_id: x, client_secret: {env: SECRET}}}\n'
+    const world = await startWith(provider + START)
+    world.files[FILE] = `${provider.replace('{env: SECRET}', '{command: [vault]}')}callers: []\n`
+    expect(await world.read()).toMatchObject({
+      change: { removed: ['a'] },
+      needsRestart: ['providers.pinterest'],
+    })
+    expect(world.commands).toEqual([])
+  })
+
+  it('names everything else that differs and counts after a restart', async () => {
+    const world = await startWith(
+      `providers: {pinterest: {client_id: x, client_secret: {env: SECRET}}}\nlog: {level: info}\n${START}`,
+    )
+    world.files[FILE] = `log: {level: debug}\nlisten: {http: {address: "127.0.0.1:9"}}\n${START}`
+    expect((await world.read()).needsRestart).toEqual(['listen.http', 'log', 'providers.pinterest'])
+    world.files[FILE] = START
+    expect((await world.read()).needsRestart).toEqual(['log', 'providers.pinterest'])
+  })
+})
