@@ -1,7 +1,7 @@
 import type { Broker, ConnectionListRequest, ConnectionStatus } from '../broker/broker.ts'
-import type { Consent, ConsentConfirmation, ConsentLinkRequest } from '../broker/consent.ts'
+import type { Consent, ConsentConfirmation, ConsentLinkRequest } from '../broker/consent/consent.ts'
 import { BrokerError } from '../broker/errors.ts'
-import { isAllowed, isAllowedEverywhere } from '../broker/policy.ts'
+import { isAllowed, isAllowedEverywhere } from '../broker/policy/policy.ts'
 import {
   type AdminServiceService,
   type CompleteConsentRequest,

@@ -1,5 +1,5 @@
-import type { AuditList, AuditListRequest, AuditReader, FoundReleases } from '../broker/audit-reader.ts'
-import { isAllowed } from '../broker/policy.ts'
+import type { AuditList, AuditListRequest, AuditReader, FoundReleases } from '../broker/audit/reader.ts'
+import { isAllowed } from '../broker/policy/policy.ts'
 import type {
   AdminServiceService,
   FindReleasesRequest,

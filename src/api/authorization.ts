@@ -1,6 +1,11 @@
 import type { ConnectionName } from '../broker/broker.ts'
 import { BrokerError } from '../broker/errors.ts'
-import { forbiddenScopes, isAllowed, isAllowedAnywhere, isAllowedEverywhere } from '../broker/policy.ts'
+import {
+  forbiddenScopes,
+  isAllowed,
+  isAllowedAnywhere,
+  isAllowedEverywhere,
+} from '../broker/policy/policy.ts'
 import type { AllowRule } from '../config/config.ts'
 import { Shared } from '../gen/tokenbroker/v1/token_broker.ts'
 import type { Caller } from './callers.ts'

@@ -1,5 +1,5 @@
-import { createBuckets } from '../broker/buckets.ts'
 import { BrokerError } from '../broker/errors.ts'
+import { createBuckets } from '../broker/policy/buckets.ts'
 import type { Clock } from '../broker/ports.ts'
 import type { Caller } from './callers.ts'
 

@@ -5,7 +5,7 @@ import type {
   Disconnection,
   ProviderSummary,
 } from '../broker/broker.ts'
-import type { Consent, ConsentLink } from '../broker/consent.ts'
+import type { Consent, ConsentLink } from '../broker/consent/consent.ts'
 import {
   CircuitBreaker,
   type Consent as ConsentProto,

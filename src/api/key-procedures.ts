@@ -1,8 +1,8 @@
 import type { Broker } from '../broker/broker.ts'
 import { BrokerError } from '../broker/errors.ts'
-import type { KeyList, Keys } from '../broker/keys.ts'
-import { isAllowed } from '../broker/policy.ts'
-import type { RebindRequest, RebindResult } from '../broker/rebind.ts'
+import type { KeyList, Keys } from '../broker/keys/keys.ts'
+import type { RebindRequest, RebindResult } from '../broker/keys/rebind.ts'
+import { isAllowed } from '../broker/policy/policy.ts'
 import type { AllowRule } from '../config/config.ts'
 import {
   type AdminServiceService,

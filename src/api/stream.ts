@@ -1,6 +1,6 @@
 import type { handleServerStreamingCall } from '@grpc/grpc-js'
 import type { ConnectionName } from '../broker/broker.ts'
-import { isAllowed, isAllowedAnywhere } from '../broker/policy.ts'
+import { isAllowed, isAllowedAnywhere } from '../broker/policy/policy.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'

@@ -1,5 +1,5 @@
 import type { Broker, ConnectionName, Disconnection, TokenRequest, TokenState } from '../broker/broker.ts'
-import { isAllowed } from '../broker/policy.ts'
+import { isAllowed } from '../broker/policy/policy.ts'
 import type { AllowRule } from '../config/config.ts'
 import type { Duration } from '../gen/google/protobuf/duration.ts'
 import {

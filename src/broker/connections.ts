@@ -9,8 +9,8 @@ import type { Changes } from './changes.ts'
 import { type Connection, keyOf, openConnection } from './connection.ts'
 import { BrokerError } from './errors.ts'
 import type { Clock } from './ports.ts'
-import type { Usage } from './usage.ts'
-import type { WallClock } from './wall-clock.ts'
+import type { Usage } from './renewal/usage.ts'
+import type { WallClock } from './renewal/wall-clock.ts'
 
 /** How many connections, known or known to be absent, stay in memory; about 3 KiB each. */
 const IN_MEMORY_MAX = 50_000

@@ -1,7 +1,7 @@
 import type { ConnectionRow } from '../store/rows.ts'
 import type { ConnectionName, ConnectionState } from './broker.ts'
-import { connectCommand } from './token-errors.ts'
-import type { StateReason } from './verdict.ts'
+import type { StateReason } from './refresh/verdict.ts'
+import { connectCommand } from './tokens/token-errors.ts'
 
 /** How long before a grant ends for good somebody should hear of it. */
 export const ENDING_SOON_MS = 14 * 86_400_000

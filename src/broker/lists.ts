@@ -13,8 +13,8 @@ import { type Connections, guard } from './connections.ts'
 import { invalidRequest } from './errors.ts'
 import type { Clock } from './ports.ts'
 import type { Providers } from './providers.ts'
+import type { Usage } from './renewal/usage.ts'
 import { statusOf, withLastUse } from './status.ts'
-import type { Usage } from './usage.ts'
 
 /** A page holds at most that many connections, and this many where the caller does not say. */
 const PAGE_MAX = 1_000

@@ -5,12 +5,12 @@ import type { Provider } from '../providers/provider.ts'
 import type { Secret } from '../secret.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionRow } from '../store/rows.ts'
-import { createGovernor } from './create-governor.ts'
 import { BrokerError } from './errors.ts'
-import { createObservations, type Observations } from './evidence.ts'
-import { governClient } from './governed-client.ts'
-import type { Governor } from './governor.ts'
+import { createGovernor } from './governor/create-governor.ts'
+import { governClient } from './governor/governed-client.ts'
+import type { Governor } from './governor/governor.ts'
 import type { Clock } from './ports.ts'
+import { createObservations, type Observations } from './refresh/evidence.ts'
 
 /** A configured provider at work. */
 export interface ProviderHandle {

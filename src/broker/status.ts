@@ -3,7 +3,7 @@ import { type Connection, lifetimeLeft } from './connection.ts'
 import { diagnose } from './diagnosis.ts'
 import type { Clock } from './ports.ts'
 import { hasMoved, type ProviderHandle } from './providers.ts'
-import type { Usage } from './usage.ts'
+import type { Usage } from './renewal/usage.ts'
 
 /** Describes a connection, or its absence, without asking anybody. */
 export function statusOf(

@@ -4,7 +4,7 @@ import {
   isAllowedAnywhere,
   isAllowedEverywhere,
   matchesAny,
-} from '../broker/policy.ts'
+} from '../broker/policy/policy.ts'
 import type { AllowRule } from '../config/config.ts'
 import { METHODS, WHOLE_BROKER_METHODS } from '../config/methods.ts'
 import { OPERATOR } from '../config/operator-token.ts'

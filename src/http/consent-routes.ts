@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ConsentFlow } from '../broker/consent-flow.ts'
+import type { ConsentFlow } from '../broker/consent/flow.ts'
 import { Secret } from '../secret.ts'
 import type { BindingCookie } from './binding-cookie.ts'
 import { callbackParameters } from './callback-parameters.ts'

@@ -1,6 +1,6 @@
 import cookiePlugin from '@fastify/cookie'
 import rateLimit from '@fastify/rate-limit'
-import type { ConsentFlow } from '../broker/consent-flow.ts'
+import type { ConsentFlow } from '../broker/consent/flow.ts'
 import type { Log, Random } from '../broker/ports.ts'
 import type { Listener } from '../config/config.ts'
 import type { ReadFile } from '../config/files.ts'

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Broker, ImportRequest } from '../../src/broker/broker.ts'
-import type { Consent, ConsentLinkRequest } from '../../src/broker/consent.ts'
+import type { Consent, ConsentLinkRequest } from '../../src/broker/consent/consent.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import {

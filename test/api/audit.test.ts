@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { AuditListRequest } from '../../src/broker/audit-reader.ts'
+import type { AuditListRequest } from '../../src/broker/audit/reader.ts'
 import type { Broker, TokenRequest } from '../../src/broker/broker.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import type { ListAuditRecordsRequest } from '../../src/gen/tokenbroker/v1/admin.ts'

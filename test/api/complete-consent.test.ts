@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Broker } from '../../src/broker/broker.ts'
-import type { ConsentConfirmation } from '../../src/broker/consent.ts'
+import type { ConsentConfirmation } from '../../src/broker/consent/consent.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import { ConsentState } from '../../src/gen/tokenbroker/v1/admin.ts'
 import { CONSENT, createFakeBroker } from './fake-broker.ts'

@@ -1,5 +1,5 @@
 import type { AccessToken, Broker, ConnectionStatus, ProviderSummary } from '../../src/broker/broker.ts'
-import type { Consent } from '../../src/broker/consent.ts'
+import type { Consent } from '../../src/broker/consent/consent.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import { Secret } from '../../src/secret.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { VERIFIED_PER_CALLER_MAX } from '../../src/broker/caller-limit.ts'
+import { VERIFIED_PER_CALLER_MAX } from '../../src/broker/policy/caller-limit.ts'
 import { settle } from './fake-clock.ts'
 import { createWorld } from './world.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createBuckets } from '../../src/broker/buckets.ts'
-import { createForcedLimit, FORCED_PER_CALLER_MAX } from '../../src/broker/caller-limit.ts'
+import { createBuckets } from '../../src/broker/policy/buckets.ts'
+import { createForcedLimit, FORCED_PER_CALLER_MAX } from '../../src/broker/policy/caller-limit.ts'
 
 /** Buckets at a time that the test sets. */
 function createWorld() {

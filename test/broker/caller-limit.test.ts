@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FORCED_PER_CALLER_MAX } from '../../src/broker/caller-limit.ts'
+import { FORCED_PER_CALLER_MAX } from '../../src/broker/policy/caller-limit.ts'
 import { createWorld } from './world.ts'
 
 const caller = { name: 'eager', authentication: 'static_token' }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createObservations, decideAmbiguous, type Evidence } from '../../src/broker/evidence.ts'
+import { createObservations, decideAmbiguous, type Evidence } from '../../src/broker/refresh/evidence.ts'
 import { createFakeClock } from './fake-clock.ts'
 
 const nothing: Evidence = { accessToken: 'unknown', others: 'unknown' }

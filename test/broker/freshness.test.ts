@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { freshness, meetsMinTtl, renewalMargin } from '../../src/broker/freshness.ts'
+import { freshness, meetsMinTtl, renewalMargin } from '../../src/broker/tokens/freshness.ts'
 
 const HOUR = 3_600_000
 

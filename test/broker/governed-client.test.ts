@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { governClient } from '../../src/broker/governed-client.ts'
+import { governClient } from '../../src/broker/governor/governed-client.ts'
 import type { OAuthClient } from '../../src/oauth/client.ts'
 import { failed, type Result, success } from '../../src/oauth/failure.ts'
 import type { Definition } from '../../src/providers/definition.ts'

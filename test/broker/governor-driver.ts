@@ -1,5 +1,5 @@
-import { createGovernor } from '../../src/broker/create-governor.ts'
-import type { EnterOptions, Entry, Pass, Ticket, Urgency } from '../../src/broker/governor.ts'
+import { createGovernor } from '../../src/broker/governor/create-governor.ts'
+import type { EnterOptions, Entry, Pass, Ticket, Urgency } from '../../src/broker/governor/governor.ts'
 import type { Failure } from '../../src/oauth/failure.ts'
 import { createFakeClock, settle } from './fake-clock.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Pass, Urgency } from '../../src/broker/governor.ts'
+import type { Pass, Urgency } from '../../src/broker/governor/governor.ts'
 import { createDriver, failures } from './governor-driver.ts'
 
 /** How often the renewer looks whether there is room for more, as the real one does. */

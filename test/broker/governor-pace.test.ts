@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createProbe } from '../../src/broker/governor-gate.ts'
-import { createRamp, createRate } from '../../src/broker/governor-pace.ts'
-import { createWindow } from '../../src/broker/governor-window.ts'
+import { createProbe } from '../../src/broker/governor/gate.ts'
+import { createRamp, createRate } from '../../src/broker/governor/pace.ts'
+import { createWindow } from '../../src/broker/governor/window.ts'
 import { createFakeClock } from './fake-clock.ts'
 import { createDriver } from './governor-driver.ts'
 

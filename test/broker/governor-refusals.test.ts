@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Urgency } from '../../src/broker/governor.ts'
+import type { Urgency } from '../../src/broker/governor/governor.ts'
 import { createDriver, failures } from './governor-driver.ts'
 
 /** A provider that has answered well ten times and has then refused ten grants. */

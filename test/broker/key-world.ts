@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '../../src/audit/audit.ts'
 import { sealContext } from '../../src/broker/connection.ts'
-import { createKeys } from '../../src/broker/keys.ts'
+import { createKeys } from '../../src/broker/keys/keys.ts'
 import type { Log, LogFields } from '../../src/broker/ports.ts'
 import { Secret } from '../../src/secret.ts'
 import type { Keyring } from '../../src/store/keyring.ts'

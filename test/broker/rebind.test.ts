@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { RebindRequest } from '../../src/broker/rebind.ts'
+import type { RebindRequest } from '../../src/broker/keys/rebind.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { createMachine } from './machine.ts'

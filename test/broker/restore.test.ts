@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createRestoreWatch } from '../../src/broker/restore-report.ts'
+import { createRestoreWatch } from '../../src/broker/keys/restore-report.ts'
 import { backUpDatabase } from '../../src/store/backup.ts'
 import { databasePath, openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts'
 import { tempDir } from '../store/temp-dir.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nextRefresh, USED_WITHIN_MS } from '../../src/broker/schedule.ts'
+import { nextRefresh, USED_WITHIN_MS } from '../../src/broker/renewal/schedule.ts'
 import { definitionSchema } from '../../src/providers/definition.ts'
 
 const DAY = 86_400_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../src/broker/connection.ts'
-import { createUsage } from '../../src/broker/usage.ts'
+import { createUsage } from '../../src/broker/renewal/usage.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createFakeClock } from './fake-clock.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judge, REFRESH_TOKEN_KEPT_MS } from '../../src/broker/verdict.ts'
+import { judge, REFRESH_TOKEN_KEPT_MS } from '../../src/broker/refresh/verdict.ts'
 import type { Failure } from '../../src/oauth/failure.ts'
 import { grantedRow } from '../../src/store/connection-changes.ts'
 import type { ConnectionRow } from '../../src/store/rows.ts'

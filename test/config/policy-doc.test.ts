@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { FORCED_PER_CALLER_MAX, VERIFIED_PER_CALLER_MAX } from '../../src/broker/caller-limit.ts'
+import { FORCED_PER_CALLER_MAX, VERIFIED_PER_CALLER_MAX } from '../../src/broker/policy/caller-limit.ts'
 import { METHODS, WHOLE_BROKER_METHODS } from '../../src/config/methods.ts'
 import { withBuiltInRoles } from '../../src/config/roles.ts'
 import { load, sha256 } from './world.ts'

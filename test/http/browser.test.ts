@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ConsentResult } from '../../src/broker/consent-flow.ts'
+import type { ConsentResult } from '../../src/broker/consent/flow.ts'
 import { Secret } from '../../src/secret.ts'
 import { skippedWithout } from '../skipped.ts'
 import {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ConsentCallback } from '../../src/broker/consent-flow.ts'
+import type { ConsentCallback } from '../../src/broker/consent/flow.ts'
 import { confirmPage } from '../../src/http/pages/confirm-page.ts'
 import { Secret } from '../../src/secret.ts'
 import { createFakeConsentFlow, LINK, REDIRECT_PATH, readyView } from './fake-consent-flow.ts'

@@ -4,7 +4,7 @@ import type {
   ConsentFlow,
   ConsentResult,
   ConsentView,
-} from '../../src/broker/consent-flow.ts'
+} from '../../src/broker/consent/flow.ts'
 import { Secret } from '../../src/secret.ts'
 
 export const REDIRECT_PATH = '/pinterest/oauth/callback'

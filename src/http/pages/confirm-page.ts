@@ -1,4 +1,4 @@
-import type { ConsentView } from '../../broker/consent-flow.ts'
+import type { ConsentView } from '../../broker/consent/flow.ts'
 import { type Html, html, verbatim } from './html.ts'
 import { deadLinkPage } from './link-pages.ts'
 import { accountName, chips, facts, type Page, page, time } from './page.ts'

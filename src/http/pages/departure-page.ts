@@ -1,4 +1,4 @@
-import type { ConsentDeparture, ConsentError } from '../../broker/consent-flow.ts'
+import type { ConsentDeparture, ConsentError } from '../../broker/consent/flow.ts'
 import { html } from './html.ts'
 import { deadLinkPage } from './link-pages.ts'
 import { errorDetails, type Page, page } from './page.ts'

@@ -1,4 +1,4 @@
-import type { ConsentFailure } from '../../broker/consent-flow.ts'
+import type { ConsentFailure } from '../../broker/consent/flow.ts'
 
 /** How a failed consent is told to the person who tried. `{provider}` stands for the provider's id. */
 export interface FailureText {

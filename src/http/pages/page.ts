@@ -1,4 +1,4 @@
-import type { ConsentError } from '../../broker/consent-flow.ts'
+import type { ConsentError } from '../../broker/consent/flow.ts'
 import type { Secret } from '../../secret.ts'
 import { type Child, type Html, html, markup, verbatim } from './html.ts'
 import { STYLESHEET } from './stylesheet.ts'

@@ -1,4 +1,4 @@
-import type { ConsentResult } from '../../broker/consent-flow.ts'
+import type { ConsentResult } from '../../broker/consent/flow.ts'
 import { connectedPage } from './connected-page.ts'
 import { FAILURE_TEXTS } from './failure-texts.ts'
 import { html } from './html.ts'

@@ -1,4 +1,4 @@
-import type { ConsentResult } from '../../broker/consent-flow.ts'
+import type { ConsentResult } from '../../broker/consent/flow.ts'
 import { html } from './html.ts'
 import { type Page, page } from './page.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ConsentFailure } from '../../../src/broker/consent-flow.ts'
+import type { ConsentFailure } from '../../../src/broker/consent/flow.ts'
 import { confirmPage } from '../../../src/http/pages/confirm-page.ts'
 import { FAILURE_TEXTS } from '../../../src/http/pages/failure-texts.ts'
 import type { Page } from '../../../src/http/pages/page.ts'

@@ -1,0 +1,79 @@
+import type { TokenAnswer } from '../../oauth/answer.ts'
+import type { Definition } from '../../providers/definition.ts'
+import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
+import { stateChange } from '../audit/state-audit.ts'
+import type { Connection } from '../connection.ts'
+import { ENDING_SOON_MS } from '../diagnosis.ts'
+import { nextRefresh } from '../renewal/schedule.ts'
+import { sealAnswer } from '../seal-answer.ts'
+import { type RefreshOutcome, type RefreshPorts, reread } from './outcome.ts'
+import type { RefreshAnswer } from './request.ts'
+import { serveUnstored, spooledGrant, type Unstored } from './settle-commit.ts'
+
+/** Stores what the provider issued before anybody is answered, whatever else is odd about the answer. */
+export async function succeed(
+  ports: RefreshPorts,
+  connection: Connection,
+  base: Base,
+  { answer, siblingUsed }: RefreshAnswer & { readonly ok: true },
+  sentMonotonic: number,
+): Promise<RefreshOutcome> {
+  const { row } = connection
+  const { provider, account } = row
+  const outcome = { ...successOf(ports, connection, answer), siblingUsed }
+  const unstored: Unstored = {
+    commit: { provider, account, base, outcome, grant: spooledGrant(row) },
+    sentMonotonic,
+    entry: stateChange(ports.audit, row, 'ACTIVE', 'REFRESHED'),
+  }
+
+  const placed = await ports.pending.store(unstored)
+  ports.audit.countRefresh(provider, 'SUCCEEDED')
+  ports.log.info('Refreshed', { provider, account, version: outcome.version, placed: placed.where })
+  warnOfEnd(ports, connection, outcome)
+  if (placed.where === 'elsewhere') return reread(ports, connection)
+  if (placed.where === 'store') return { ok: true, connection: placed.connection }
+  const served = serveUnstored(ports.connections, unstored)
+  return served === undefined ? reread(ports, connection) : { ok: true, connection: served }
+}
+
+/** A grant that ends whatever is done needs a human in time; every refresh says so. */
+function warnOfEnd({ log, clock }: RefreshPorts, { row }: Connection, outcome: RefreshSuccess): void {
+  const end = outcome.grantExpiresAt ?? row.grantExpiresAt
+  if (end === undefined || end - clock.now() >= ENDING_SOON_MS) return
+  const { provider, account } = row
+  log.warn('The grant ends soon; somebody has to consent again', {
+    provider,
+    account,
+    ends: new Date(end).toISOString(),
+  })
+}
+
+function successOf(ports: RefreshPorts, { row }: Connection, answer: TokenAnswer): RefreshSuccess {
+  const { keyring, random } = ports
+  const now = ports.clock.now()
+  const { client } = ports.providers.get(row.provider)
+  const { refresh } = client.written
+  const hasRefreshToken = answer.refreshToken !== undefined || row.sealedRefreshToken !== undefined
+  const refreshExpiresAt = hasRefreshToken ? refreshTokenEnd(refresh, row, answer) : undefined
+  const { sentAt: obtainedAt, expiresAt } = answer
+  const lastUsedAt = ports.usage.lastUsedOf(row.id) ?? row.lastUsedAt ?? row.connectTime
+  const schedule = { obtainedAt, expiresAt, refreshExpiresAt, lastUsedAt, hasRefreshToken }
+  return {
+    ...sealAnswer(row, answer, client.secretInUse(), keyring, random),
+    refreshExpiresAt,
+    now,
+    nextRefreshAt: nextRefresh(refresh, schedule, now, random.fraction()),
+  }
+}
+
+/** What the answer states, else what the definition knows of a token that each refresh prolongs. */
+function refreshTokenEnd(
+  { refresh_lifetime }: Definition['refresh'],
+  row: ConnectionRow,
+  answer: TokenAnswer,
+): number | undefined {
+  const { of: lifetime, kind } = refresh_lifetime ?? {}
+  const slid = kind === 'sliding' && lifetime !== undefined ? answer.sentAt + lifetime : undefined
+  return answer.refreshExpiresAt ?? slid ?? row.refreshExpiresAt
+}

@@ -1,0 +1,158 @@
+import type { RevokeOperation } from '../../providers/definition.ts'
+import type { Keyring } from '../../store/keyring.ts'
+import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
+import type { Store } from '../../store/store.ts'
+import type { Revocation } from '../broker.ts'
+import type { OpenTokens } from '../connection.ts'
+import { maySendTo } from '../endpoint-origins.ts'
+import type { Clock, Log, Random } from '../ports.ts'
+import { hasMoved, type ProviderHandle, type Providers } from '../providers.ts'
+import { openEntry, type RevokedGrant, revocationEntry, sealTokens } from './entry.ts'
+import { type RevocableTokens, revive, sendRevocation } from './request.ts'
+
+/** Retries back off from a second to an hour. */
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 3_600_000
+
+/** Revokes tokens at their provider: durable first, then tried until it is confirmed or its day is over. */
+export interface Revocations {
+  /** The entry to be stored in the same transaction that removes the connection. */
+  file(row: ConnectionRow, tokens: OpenTokens): RevocationRow
+  /**
+   * Tries a stored entry once and settles it in the store.
+   *
+   * @param isExpired whether the access token is known to be dead, so that a provider which wants a living one is
+   *   given a new one first; default: found out by its answer
+   */
+  attempt(entry: RevocationRow, isExpired?: boolean): Promise<Revocation>
+  /**
+   * Files tokens that no connection has, and tries to revoke them without being waited for. Where a revocation
+   * ends everything of its account, and that is connected, they are left alone.
+   *
+   * @throws StoreError if they could not be filed
+   */
+  abandon(grant: RevokedGrant, tokens: RevocableTokens): Promise<void>
+  /** Tries an entry that is due, or gives it up after its day. */
+  settle(entry: RevocationRow): Promise<void>
+}
+
+interface Ports {
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly providers: Providers
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** Creates the revocations over one store. */
+export function createRevocations(ports: Ports): Revocations {
+  const { store, keyring, providers, clock, random, log } = ports
+  const newEntry = () => ({ id: random.token(16), now: clock.now() })
+
+  async function attempt(entry: RevocationRow, isExpired = false): Promise<Revocation> {
+    const outcome = await tryEntry(entry, isExpired)
+    const { provider, account } = entry
+    if (outcome === 'PENDING') {
+      const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(entry.tries, 20))
+      await store.rescheduleRevocation(entry.id, clock.now() + delay, entry.tries + 1)
+    } else {
+      await store.removeRevocation(entry.id)
+      log.info('Revocation ended', { provider, account, outcome })
+    }
+    return outcome
+  }
+
+  async function tryEntry(entry: RevocationRow, isExpired: boolean): Promise<Revocation> {
+    if (!providers.has(entry.provider)) return 'UNSUPPORTED'
+    const handle = providers.get(entry.provider)
+    const found = await handle.client.definition()
+    if (!found.ok) return 'PENDING'
+    const { revoke } = found.value.operations
+    // Tokens go nowhere but where they were sealed for, and where they were to be revoked when they were issued.
+    const isElsewhere = revoke?.url !== undefined && !maySendTo(handle, revoke.url, entry)
+    if (isElsewhere || hasMoved(handle, found.value, entry)) {
+      const { provider, account } = entry
+      log.warn('Left tokens unrevoked: their provider has moved in the configuration; end them there', {
+        provider,
+        account,
+      })
+      return 'UNSUPPORTED'
+    }
+    const tokens = openEntry(keyring, entry)
+    if (tokens === undefined) return 'UNSUPPORTED'
+    return revokeWithLiving(handle, entry, tokens, revoke, isExpired)
+  }
+
+  async function revokeWithLiving(
+    handle: ProviderHandle,
+    entry: RevocationRow,
+    tokens: RevocableTokens,
+    operation: RevokeOperation | undefined,
+    isExpired: boolean,
+  ): Promise<Revocation> {
+    const wantsAccessToken = operation?.token === 'access' || operation?.token === 'account'
+    if (wantsAccessToken && isExpired) {
+      const living = await renewed(handle, entry, tokens)
+      return (await sendRevocation(handle, entry, living ?? tokens, operation)).revocation
+    }
+    const { revocation, needsLivingToken } = await sendRevocation(handle, entry, tokens, operation)
+    if (!needsLivingToken) return revocation
+    const living = await renewed(handle, entry, tokens)
+    return living === undefined
+      ? revocation
+      : (await sendRevocation(handle, entry, living, operation)).revocation
+  }
+
+  /** New tokens are stored before they are used: they may be the only ones with which this can still be done. */
+  async function renewed(
+    handle: ProviderHandle,
+    entry: RevocationRow,
+    tokens: RevocableTokens,
+  ): Promise<RevocableTokens | undefined> {
+    const answer = await revive(handle, entry, tokens)
+    if (answer === undefined) {
+      const { provider, account } = entry
+      log.warn('Could not refresh the access token that is to be revoked', { provider, account })
+      return undefined
+    }
+    await store.replaceRevocationTokens(entry.id, sealTokens(keyring, entry, answer))
+    return { accessToken: answer.accessToken, refreshToken: answer.refreshToken ?? tokens.refreshToken }
+  }
+
+  /** An account that nobody named may be any that is connected. */
+  async function wouldEndOther(grant: RevokedGrant): Promise<boolean> {
+    if (!providers.has(grant.provider)) return false
+    const found = await providers.get(grant.provider).client.definition()
+    if (!found.ok || found.value.operations.revoke?.revokes !== 'account') return false
+    return grant.providerAccountId === '' || (await store.listSharedConnections(grant)).length > 0
+  }
+
+  return {
+    attempt,
+    file: (row, tokens) => revocationEntry(keyring, newEntry(), row, tokens),
+    async abandon(grant, tokens) {
+      const { provider, account } = grant
+      if (await wouldEndOther(grant)) {
+        log.warn('Left tokens that have no connection: revoking them would end one that is kept', {
+          provider,
+          account,
+        })
+        return
+      }
+      const entry = revocationEntry(keyring, newEntry(), grant, tokens)
+      await store.addRevocation(entry)
+      log.warn('Revoking tokens that have no connection', { provider, account })
+      void attempt(entry).catch(error => log.error('Revocation could not be settled', { provider, error }))
+    },
+    async settle(entry) {
+      if (clock.now() < entry.expiresAt) {
+        await attempt(entry)
+        return
+      }
+      const { provider, account } = entry
+      log.error('Gave up a revocation: its tokens live until they expire', { provider, account })
+      await store.removeRevocation(entry.id)
+    },
+  }
+}
