@@ -147,13 +147,15 @@ export function siblingRow(
 /** The row as suspect; `undefined` if it is another grant's by now. */
 export function suspectRow(
   row: ConnectionRow,
-  at: GrantBase,
+  at: GrantBase & Partial<Base>,
   nextRefreshAt: number,
-  refusal: StoredError | undefined = row.lastError,
+  refusal?: StoredError,
 ): ConnectionRow | undefined {
   if (!isGrant(row, at)) return undefined
   const next = Math.min(row.nextRefreshAt ?? nextRefreshAt, nextRefreshAt)
-  return { ...row, suspect: true, nextRefreshAt: next, lastError: refusal }
+  // A refusal of tokens that have been replaced says nothing about those that are stored.
+  const lastError = refusal !== undefined && row.counter === at.counter ? refusal : row.lastError
+  return { ...row, suspect: true, nextRefreshAt: next, lastError }
 }
 
 /**

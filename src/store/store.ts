@@ -117,11 +117,16 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   keepSibling(at: GrantBase, sibling: KeptSibling): Promise<ConnectionRow | undefined>
   /**
    * Makes the connection suspect, and due at the given time unless it is due earlier. Its state stays: a refusal of
-   * which another attempt's holder does not know yet is kept as the last error alone.
+   * which another attempt's holder does not know yet is kept as the last error alone, if the tokens that were refused are
+   * still stored.
    *
    * @returns the stored row, or `undefined` if that grant is gone
    */
-  markSuspect(at: GrantBase, nextRefreshAt: number, refusal?: StoredError): Promise<ConnectionRow | undefined>
+  markSuspect(
+    at: GrantBase & Partial<Base>,
+    nextRefreshAt: number,
+    refusal?: StoredError,
+  ): Promise<ConnectionRow | undefined>
   /**
    * Removes the refresh token, its expiry and a sibling, ciphertext included; the connection is not due any
    * more, and nothing can settle an unknown outcome. Everything else stays, the counter too.

@@ -53,6 +53,20 @@ export function suspicionContract(open: OpenStore): void {
     expect((await store.failRefresh(baseOf(row), end))?.outcomeUnknownSince).toBeUndefined()
   })
 
+  it('keeps a refusal that another attempt has yet to hear of, unless the tokens were replaced', async () => {
+    const store = await open()
+    const row = await connect(store)
+    const refusal = { ...sampleFailure().error, class: 'reauthorize', at: t0 + 20_000 }
+    await store.beginAttempt(sampleAttempt(row))
+    const stored = await store.markSuspect(baseOf(row), t0 + 20_000, refusal)
+    expect(stored).toMatchObject({ state: 'ACTIVE', suspect: true, lastError: refusal })
+    const late = sampleSuccess({ obtainedAt: t0 + 20_000, now: t0 + 30_000 })
+    const renewed = await store.commitRefresh(baseOf(row), late)
+    expect(renewed).toMatchObject({ suspect: true, nextRefreshAt: t0 + 30_000 })
+    const again = await store.markSuspect(baseOf(row), t0 + 40_000, refusal)
+    expect(again?.lastError).toBeUndefined()
+  })
+
   describe('bringForward()', () => {
     it('moves what comes later, and nothing before the given time', async () => {
       const store = await open()

@@ -6,6 +6,7 @@ import { stateChange } from '../audit/state-audit.ts'
 import { type Connection, sealContext } from '../connection.ts'
 import { guard } from '../connections.ts'
 import type { Pass } from '../governor/governor.ts'
+import type { Clock } from '../ports.ts'
 import { type RefreshOutcome, type RefreshPorts, reread } from './outcome.ts'
 import { refreshError } from './refresh-error.ts'
 import type { RefreshAnswer } from './request.ts'
@@ -102,17 +103,25 @@ async function recordLater(
   outcome: RefreshFailure,
   entry: AuditEntry | undefined,
 ): Promise<void> {
+  const { nextRefreshAt: planned, error } = outcome
+  await insist(clock, async () => {
+    // What was planned before the clock was set back lies too far ahead.
+    const nextRefreshAt = planned && Math.min(planned, clock.now() + planned - error.at)
+    const stored = await store.failRefresh(base, { ...outcome, nextRefreshAt }, entry)
+    if (stored !== undefined) connections.put(stored)
+  })
+}
+
+/** Tries every second until it succeeds; the store has been reported by whoever asked for the refresh. */
+async function insist(clock: Clock, step: () => Promise<void>): Promise<void> {
   for (let tries = 0; tries < RECORD_TRIES_MAX; tries++) {
     await new Promise<void>(resolve => clock.schedule(RECORD_RETRY_MS, resolve))
-    try {
-      const stored = await store.failRefresh(base, outcome, entry)
-      if (stored !== undefined) connections.put(stored)
-      return
-    } catch {
-      // The store has been reported by whoever asked for the refresh.
-    }
+    if (await step().then(isDone, isNotDone)) return
   }
 }
+
+const isDone = () => true
+const isNotDone = () => false
 
 function report(ports: RefreshPorts, row: ConnectionRow, stored: ConnectionRow, failure: Failure): void {
   const { provider, account } = row
@@ -127,15 +136,22 @@ async function overtaken(
   connection: Connection,
   failure: Failure,
 ): Promise<RefreshOutcome> {
-  const outcome = await reread(ports, connection)
-  const { row } = outcome.connection
-  const isSameGrant = row.id === connection.row.id && row.grantEpoch === connection.row.grantEpoch
-  if (!isSameGrant || failure.class !== 'reauthorize') return outcome
+  if (failure.class !== 'reauthorize') return reread(ports, connection)
+  const { row } = connection
   const now = ports.clock.now()
   // The other one's answer may still be under way: when this refusal came is what makes it doubtful then.
-  const refusal = outcome.ok ? undefined : storedError(failure, { reason: 'PROVIDER_UNAVAILABLE' }, now)
-  const suspect = await guard(ports.store.markSuspect(row, now, refusal))
-  return suspect === undefined ? outcome : { ...outcome, connection: ports.connections.put(suspect) }
+  const refusal = storedError(failure, { reason: 'PROVIDER_UNAVAILABLE' }, now)
+  async function doubt(): Promise<void> {
+    const suspect = await ports.store.markSuspect(row, ports.clock.now(), refusal)
+    if (suspect !== undefined) ports.connections.put(suspect)
+  }
+  await guard(
+    doubt().catch(error => {
+      void insist(ports.clock, doubt)
+      throw error
+    }),
+  )
+  return reread(ports, connection)
 }
 
 /** The answer was no use but for its refresh token, which replaces the one that it may have killed. */
