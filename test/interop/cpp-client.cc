@@ -92,6 +92,13 @@ std::map<std::string, Call> calls(const std::shared_ptr<grpc::Channel>& channel)
       {"AdminService/ImportConnection", call(admin, &Admin::ImportConnection)},
       {"AdminService/ListProviders", call(admin, &Admin::ListProviders)},
       {"AdminService/WatchConnections", call(admin, &Admin::WatchConnections)},
+      {"AdminService/ListAuditRecords", call(admin, &Admin::ListAuditRecords)},
+      {"AdminService/FindReleases", call(admin, &Admin::FindReleases)},
+      {"AdminService/GetKeys", call(admin, &Admin::GetKeys)},
+      {"AdminService/RotateKeys", call(admin, &Admin::RotateKeys)},
+      {"AdminService/RewrapKeys", call(admin, &Admin::RewrapKeys)},
+      {"AdminService/RebindConnections", call(admin, &Admin::RebindConnections)},
+      {"AdminService/GetRestore", call(admin, &Admin::GetRestore)},
   };
 }
 
