@@ -303,7 +303,9 @@ describe.skipIf(trusted === undefined)('certificates that are replaced', () => {
     expect((await call(client, client.getAccessToken, REQUEST, noBearer())).token?.version).toBe(
       TOKEN.version,
     )
-    expect(said(running, 'error')).toEqual([])
+    // Two files are not replaced at once: whoever looks in between says that they do not fit.
+    const inBetween = /is not the key of the certificate/
+    expect(said(running, 'error').filter(({ fields }) => !inBetween.test(String(fields.why)))).toEqual([])
   })
 
   it.each<readonly [string, () => void, string]>([
