@@ -27,7 +27,7 @@ describe('findDebugSwitches()', () => {
     '--inspect-wait=9229',
     '--inspect-port=0',
     '--debug-port=0',
-    '--tls-keylog=/tmp/keys',
+    '--tls-keylog=keys.log',
     '--trace-tls',
     '--trace-event-categories=node.http',
     '--heapsnapshot-signal=SIGUSR2',
