@@ -33,8 +33,13 @@ export function watchTls(
   let looking = Promise.resolve()
 
   async function look(): Promise<void> {
-    const mistakes: string[] = []
-    const material = await readTls(files, readFile, (key, message) => mistakes.push(`${key} ${message}`))
+    let mistakes: string[] = []
+    const read = () => {
+      mistakes = []
+      return readTls(files, readFile, (key, message) => mistakes.push(`${key} ${message}`))
+    }
+    // One read may meet the old certificate and the new key: only what a second one still finds is a mistake.
+    const material = (await read()) ?? (await read())
     if (isStopped) return
     if (material === undefined) return complain(mistakes.join('; '))
     if (isSame(material, current)) return
