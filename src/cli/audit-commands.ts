@@ -3,6 +3,7 @@ import type { AuditFindOptions } from './audit-find.ts'
 import type { AuditListOptions } from './audit-list.ts'
 import { type AuditFilter, addFilterOptions } from './audit-query.ts'
 import type { Finish } from './client-commands.ts'
+import { json } from './common-options.ts'
 import type { Io } from './io.ts'
 
 /** Records that `audit list` prints unless it is told otherwise. */
@@ -16,14 +17,14 @@ export function addAuditCommands(program: Command, io: Io, finish: Finish): void
     .command('find')
     .description('who has had this access token? exit code 1 if nobody; the search is recorded')
     .addOption(new Option('--token <->', 'the token comes from stdin').default('-'))
-    .addOption(new Option('--json', 'print one JSON document'))
+    .addOption(json())
     .action(async (options: AuditFindOptions) => {
       const { auditFind } = await import('./audit-find.ts')
       finish(await auditFind(options, io))
     })
   addFilterOptions(audit.command('list').description('list records, the newest first'), io.now)
     .addOption(new Option('--limit <count>', 'how many at the most').argParser(limit).default(LIST_LIMIT))
-    .addOption(new Option('--json', 'print one JSON document'))
+    .addOption(json())
     .action(async (options: AuditListOptions) => {
       const { auditList } = await import('./audit-list.ts')
       finish(await auditList(options, io))

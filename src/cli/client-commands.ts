@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { json } from './common-options.ts'
 import type { ConnectOptions } from './connect.ts'
 import type { DisconnectOptions } from './disconnect.ts'
 import type { HealthOptions } from './health.ts'
@@ -194,8 +195,4 @@ function addHealth(program: Command, io: Io, finish: Finish): void {
 
 function account(): Option {
   return new Option('--account <account>', 'whose connection').default('', 'the system-level credential')
-}
-
-function json(): Option {
-  return new Option('--json', 'print one JSON document')
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { BackupOptions } from './backup.ts'
 import type { Finish } from './client-commands.ts'
+import { configFile, json } from './common-options.ts'
 import type { Io } from './io.ts'
 import type { KeysOptions, KeysRotateOptions } from './keys.ts'
 import type { RebindOptions } from './rebind.ts'
@@ -73,15 +74,4 @@ export function addCopyCommands(program: Command, io: Io, finish: Finish): void 
       const { restore } = await import('./restore.ts')
       finish(await restore(options, io))
     })
-}
-
-function configFile(): Option {
-  return new Option(
-    '--config <file>',
-    'configuration file (default: $TOKEN_BROKER_CONFIG, or ./broker.yaml if present)',
-  )
-}
-
-function json(): Option {
-  return new Option('--json', 'print one JSON document')
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { CallersCreateOptions } from './callers-create.ts'
 import type { Finish } from './client-commands.ts'
+import { configFile, json } from './common-options.ts'
 import type { ConfigCheckOptions } from './config-check.ts'
 import type { DoctorOptions } from './doctor.ts'
 import type { Io } from './io.ts'
@@ -129,15 +130,4 @@ function addPolicy(program: Command, io: Io, finish: Finish): void {
       const { policyTest } = await import('./policy-test.ts')
       finish(await policyTest(options, io))
     })
-}
-
-function configFile(): Option {
-  return new Option(
-    '--config <file>',
-    'configuration file (default: $TOKEN_BROKER_CONFIG, or ./broker.yaml if present)',
-  )
-}
-
-function json(): Option {
-  return new Option('--json', 'print one JSON document')
 }

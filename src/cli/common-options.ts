@@ -1,0 +1,16 @@
+import { Option } from 'commander'
+
+/** Options that several commands have, worded once. */
+
+/** Which configuration file an offline command reads. */
+export function configFile(): Option {
+  return new Option(
+    '--config <file>',
+    'configuration file (default: $TOKEN_BROKER_CONFIG, or ./broker.yaml if present)',
+  )
+}
+
+/** For programs that read the output. */
+export function json(): Option {
+  return new Option('--json', 'print one JSON document')
+}
