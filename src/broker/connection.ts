@@ -76,6 +76,12 @@ export function lifetimeLeft(connection: Connection, clock: Clock): number | und
   return Math.min(expiresAt - clock.now(), byMonotonic)
 }
 
+/** Whether the access token has not expired by either clock; one whose end nobody knows has not. */
+export function isAlive(connection: Connection, clock: Clock): boolean {
+  const left = lifetimeLeft(connection, clock)
+  return left === undefined || left > 0
+}
+
 /**
  * Milliseconds that the access token lived when it was new; `undefined` if it does not expire, or if nobody knows
  * because it was imported.

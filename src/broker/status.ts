@@ -1,5 +1,5 @@
 import type { ConnectionName, ConnectionState, ConnectionStatus } from './broker.ts'
-import { type Connection, lifetimeLeft } from './connection.ts'
+import { type Connection, isAlive, lifetimeLeft } from './connection.ts'
 import { diagnose } from './diagnosis.ts'
 import type { Clock } from './ports.ts'
 import { hasMoved, type ProviderHandle } from './providers.ts'
@@ -70,7 +70,7 @@ function statusOfConnection(
 ): ConnectionStatus {
   const { row } = connection
   const left = lifetimeLeft(connection, clock)
-  const alive = connection.tokens !== undefined && (left === undefined || left > 0)
+  const alive = connection.tokens !== undefined && isAlive(connection, clock)
   const state = stateOf(handle, connection)
   const granted = row.grantedScopes ?? row.requestedScopes
   return {

@@ -1,5 +1,4 @@
-import type { Connection } from '../connection.ts'
-import { lifetimeLeft } from '../connection.ts'
+import { type Connection, isAlive } from '../connection.ts'
 import type { Clock } from '../ports.ts'
 import type { Verification } from '../tokens/verification.ts'
 
@@ -92,9 +91,8 @@ export interface Inquiry {
 export async function gatherEvidence(inquiry: Inquiry): Promise<Evidence> {
   const { connection, observations, clock, verify } = inquiry
   const { id, clientSecretFingerprint: stored } = connection.row
-  const left = lifetimeLeft(connection, clock)
-  const isAlive = connection.tokens !== undefined && (left === undefined || left > 0)
-  const result = isAlive ? (await verify()).result : 'UNAVAILABLE'
+  const shouldWork = connection.tokens !== undefined && isAlive(connection, clock)
+  const result = shouldWork ? (await verify()).result : 'UNAVAILABLE'
   return {
     accessToken: result === 'VERIFIED' ? 'works' : result === 'REJECTED' ? 'refused' : 'unknown',
     clientSecretChanged: stored === undefined ? undefined : stored !== inquiry.clientSecretFingerprint,

@@ -1,4 +1,4 @@
-import { type Connection, lifetimeLeft } from '../connection.ts'
+import { type Connection, isAlive } from '../connection.ts'
 import { guard } from '../connections.ts'
 import { BrokerError } from '../errors.ts'
 import type { Pass, Ticket, Urgency } from '../governor/governor.ts'
@@ -166,6 +166,5 @@ function refuse(
 
 function nothingLeft(handle: ProviderHandle, connection: Connection, clock: Clock): boolean {
   if (handle.client.written.refresh.mode !== 'refresh_token') return false
-  const left = lifetimeLeft(connection, clock)
-  return connection.tokens?.refreshToken === undefined && left !== undefined && left <= 0
+  return connection.tokens?.refreshToken === undefined && !isAlive(connection, clock)
 }

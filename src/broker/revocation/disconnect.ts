@@ -4,7 +4,7 @@ import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import { connectionFacts } from '../audit/state-audit.ts'
 import type { Disconnection, DisconnectionRequest, Revocation } from '../broker.ts'
-import { type Connection, lifetimeLeft, openConnection } from '../connection.ts'
+import { type Connection, isAlive, openConnection } from '../connection.ts'
 import { type Connections, guard } from '../connections.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { ProviderHandle, Providers } from '../providers.ts'
@@ -95,8 +95,7 @@ async function revokeNewer(ports: Ports, filed: ConnectionRow, removed: Connecti
 }
 
 async function revokeNow(ports: Ports, entry: RevocationRow, connection: Connection): Promise<Revocation> {
-  const left = lifetimeLeft(connection, ports.clock)
-  const isExpired = left !== undefined && left <= 0
+  const isExpired = !isAlive(connection, ports.clock)
   const attempt = ports.revocations.attempt(entry, isExpired).catch((error): Revocation => {
     ports.log.error('Revocation could not be settled', { provider: entry.provider, error })
     return 'PENDING'

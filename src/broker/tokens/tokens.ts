@@ -1,6 +1,6 @@
 import type { Audit } from '../../audit/audit.ts'
 import type { AccessToken, TokenRequest } from '../broker.ts'
-import { type Connection, lifetimeLeft, lifetimeOf } from '../connection.ts'
+import { type Connection, isAlive, lifetimeLeft, lifetimeOf } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import { BrokerError } from '../errors.ts'
 import type { CallerLimit } from '../policy/caller-limit.ts'
@@ -119,7 +119,7 @@ async function replaceRejected(
   admitForced(ports, connection, request.caller)
   const outcome = await wait(ports, connection, request)
   if (!outcome.ok) throw outcome.error
-  if (isAlive(ports, outcome.connection)) return outcome.connection
+  if (isAlive(outcome.connection, ports.clock)) return outcome.connection
   return refreshed(ports, handle, outcome.connection, request, true)
 }
 
@@ -139,7 +139,7 @@ export async function refreshed(
   const outcome = await wait(ports, connection, request)
   if (stillGood(ports, outcome.connection, request)) return outcome.connection
   if (!outcome.ok) throw outcome.error
-  if (!isAlive(ports, outcome.connection)) {
+  if (!isAlive(outcome.connection, ports.clock)) {
     // A clock that jumped while it was under way has ended it; where tokens live too short, the next one dies, too.
     if (isSecond) throw deadOnArrival(outcome.connection.row)
     return refreshed(ports, handle, outcome.connection, request, true)
@@ -148,18 +148,13 @@ export async function refreshed(
   throw minTtlUnreachable(handle, outcome.connection.row, lifetimeOf(outcome.connection.row) ?? 0)
 }
 
-function isAlive({ clock }: TokenPorts, connection: Connection): boolean {
-  const left = lifetimeLeft(connection, clock)
-  return left === undefined || left > 0
-}
-
 /** Throws where a refresh would bring nothing now: the grant is dead, it has just failed, or there is no means. */
 function requireRefreshable(ports: TokenPorts, handle: ProviderHandle, connection: Connection): void {
   const { row } = connection
   const now = ports.clock.now()
   if (row.state === 'REAUTH_REQUIRED' || isHeldOff(row, now)) throw lastErrorOf(handle, connection, now)
   // Without means an expired token is the end of the connection, which the refresh records.
-  if (isAlive(ports, connection) && !canRefresh(ports, connection)) throw noRefreshToken(row)
+  if (isAlive(connection, ports.clock) && !canRefresh(ports, connection)) throw noRefreshToken(row)
 }
 
 function stillGood(ports: TokenPorts, connection: Connection, request: Pick<Wish, 'minTtlMs'>): boolean {
