@@ -25,6 +25,11 @@ export interface Connections {
   /** From memory or the store; `null` = not connected. */
   load(name: ConnectionName): Promise<Connection | null>
   /**
+   * From the store, whatever is in memory; `null` = not connected. What was read is kept, unless it was forgotten
+   * while it was read.
+   */
+  reread(name: ConnectionName): Promise<Connection | null>
+  /**
    * Takes a row that was just read or written.
    *
    * @param sentMonotonic when the request that brought its access token was sent, on the monotonic clock;
@@ -99,16 +104,28 @@ export function createConnections(ports: Ports): Connections {
     return gone.get(keyOf(row)) === row.id ? connection : remember(row, connection)
   }
 
+  /** What is not current may have been forgotten while it was read: good enough to answer once, not to be kept. */
+  async function read({ provider, account }: ConnectionName) {
+    const before = forgotten
+    const row = await guard(store.findConnection(provider, account))
+    return { row, isCurrent: forgotten === before }
+  }
+
+  const openOnce = (row: ConnectionRow | undefined) =>
+    row === undefined ? null : openConnection(row, keyring, clock, ageUnknown(row))
+
   /** Another process may have made the key since this one read them. */
   const reload = async () => ports.reloadKeys?.() ?? false
 
+  function put(row: ConnectionRow, sentMonotonic?: number): Connection {
+    const connection = take(row, sentMonotonic)
+    changes.publish(row)
+    return connection
+  }
+
   return {
     peek,
-    put(row, sentMonotonic) {
-      const connection = take(row, sentMonotonic)
-      changes.publish(row)
-      return connection
-    },
+    put,
     drop(row) {
       const known = peek(row)
       // What ended may have been followed by another connection of the same name.
@@ -127,18 +144,19 @@ export function createConnections(ports: Ports): Connections {
     async load(name) {
       const known = peek(name)
       if (known !== undefined) return known
-      const before = forgotten
-      const row = await guard(store.findConnection(name.provider, name.account))
+      const { row, isCurrent } = await read(name)
       // Something may have been written while the store was read.
       const meanwhile = peek(name)
       if (meanwhile !== undefined) return meanwhile
-      // What was read may be what has just been forgotten: good enough to answer once, not to be kept.
-      if (forgotten !== before)
-        return row === undefined ? null : openConnection(row, keyring, clock, ageUnknown(row))
+      if (!isCurrent) return openOnce(row)
       if (row === undefined) return remember(name, null)
       const connection = take(row)
       const isKeyUnknown = connection.unreadable?.reason === 'unknown_key'
       return isKeyUnknown && (await guard(reload())) ? take(row) : connection
+    },
+    async reread(name) {
+      const { row, isCurrent } = await read(name)
+      return row !== undefined && isCurrent ? put(row) : openOnce(row)
     },
   }
 }

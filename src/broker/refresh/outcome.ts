@@ -2,7 +2,7 @@ import type { Audit } from '../../audit/audit.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import type { Store } from '../../store/store.ts'
 import type { Connection } from '../connection.ts'
-import { type Connections, guard } from '../connections.ts'
+import type { Connections } from '../connections.ts'
 import { BrokerError } from '../errors.ts'
 import type { Clock, Log, Random } from '../ports.ts'
 import type { Providers } from '../providers.ts'
@@ -37,13 +37,13 @@ export interface RefreshPorts {
 /** The row moved under the attempt: whoever moved it wins. */
 export async function reread(ports: RefreshPorts, connection: Connection): Promise<RefreshOutcome> {
   const { row } = connection
-  const stored = await guard(ports.store.findConnection(row.provider, row.account))
-  if (stored === undefined) {
+  const current = await ports.connections.reread(row)
+  if (current === null) {
     ports.connections.drop(row)
     const error = new BrokerError('CONSENT_REQUIRED', 'the connection was disconnected meanwhile')
     return { ok: false, connection, error }
   }
-  const current = ports.connections.put(stored)
+  const stored = current.row
   if (stored.id !== row.id || stored.counter !== row.counter || stored.grantEpoch !== row.grantEpoch) {
     return { ok: true, connection: current }
   }

@@ -97,8 +97,8 @@ async function takeTurn(
 /** What became of the connection while it waited. */
 async function latest(ports: RefreshPorts, connection: Connection): Promise<Connection> {
   const { row } = connection
-  const stored = ports.replica && (await guard(ports.store.findConnection(row.provider, row.account)))
-  const known = stored ? ports.connections.put(stored) : ports.connections.peek(row)
+  const { connections } = ports
+  const known = ports.replica === undefined ? connections.peek(row) : await connections.reread(row)
   const isSame = known?.row.id === row.id && known.row.version === row.version
   return isSame ? known : connection
 }

@@ -37,7 +37,8 @@ export async function renewConnection(
 ): Promise<void> {
   const { connections, clock } = ports
   // What is in memory is newer than the list, unless others write, too.
-  const connection = ports.replica === undefined ? await connections.load(listed) : connections.put(listed)
+  const connection =
+    ports.replica === undefined ? await connections.load(listed) : await connections.reread(listed)
   if (connection === null) return
   const { row, tokens } = connection
   const now = clock.now()
