@@ -92,9 +92,11 @@ export function createOAuthClient(
       read,
     }
     const count = Math.max(1, provider.clientSecrets.length)
+    // Another request may find out meanwhile which one is taken; this one tries each once.
+    const first = preferred
     let result: Result<T> | undefined
     for (let turn = 0; turn < count; turn++) {
-      const index = (preferred + turn) % count
+      const index = (first + turn) % count
       result = await sendOnce(parts, standard(found.value), provider.clientSecrets[index])
       // Only a provider that refuses our client, or perhaps that, has certainly not acted.
       if (result.ok || !['client', 'ambiguous'].includes(result.failure.class)) {

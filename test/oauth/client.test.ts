@@ -137,6 +137,27 @@ describe('refresh()', () => {
     expect(rotating.http.sent).toHaveLength(3)
   })
 
+  it('tries each secret, though another request finds out first which one works', async () => {
+    const clientSecrets = [new Secret('old'), new Secret('new')]
+    const good = `Basic ${Buffer.from('the+client:new').toString('base64')}`
+    const refused = { status: 401, body: { error: 'invalid_client' } }
+    const late = Promise.withResolvers<typeof refused>()
+    const firstAnswers = [late.promise, Promise.resolve(refused)]
+    const rotating = client(
+      plain,
+      async ({ headers }) =>
+        headers.authorization === good
+          ? { status: 200, body: tokens }
+          : ((await firstAnswers.shift()) ?? refused),
+      { clientSecrets },
+    )
+    const overtaken = rotating.refresh(refreshInput)
+    expect((await rotating.refresh(refreshInput)).ok).toBe(true)
+    late.resolve(refused)
+    expect((await overtaken).ok).toBe(true)
+    expect(rotating.http.sent).toHaveLength(4)
+  })
+
   it('tries the other client secret where the refusal may be about either', async () => {
     const clientSecrets = [new Secret('old'), new Secret('new')]
     const refused = { status: 401, body: { message: 'Not Authorized', type: 'service.not_authorized' } }
