@@ -25,3 +25,14 @@ declare module 'vitest' {
 export function byForm<T>(choice: Readonly<Record<Form, T>>): T {
   return choice[inject('chaos')]
 }
+
+/** How much longer anything may take where other work shares the machine. */
+const SHARED_MACHINE = 10
+
+/**
+ * What is asserted of a time that is promised on an idle machine, in milliseconds: the promise itself in the full
+ * form, and in CI, whose cores others may use, no more than that nobody is starved.
+ */
+export function atMost(promisedMs: number): number {
+  return promisedMs * byForm({ middle: SHARED_MACHINE, full: 1 })
+}

@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TokenBrokerServiceClient } from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { bearer, call } from '../api/running-server.ts'
 import { tempFolder } from '../temp-folder.ts'
+import { atMost } from './form.ts'
+import { report } from './report.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const ATTACKER = fileURLToPath(new URL('hostile-client.ts', import.meta.url))
@@ -155,7 +157,7 @@ function memory(of: 'VmRSS' | 'VmHWM'): number {
 
 describe.runIf(process.platform === 'linux')('a healthy client is served during', () => {
   it('nothing, which is what the others are compared with', async () => {
-    expect(p99(await callFor(500))).toBeLessThan(P99_MS_MAX)
+    expect(p99(await callFor(500))).toBeLessThan(atMost(P99_MS_MAX))
   })
 
   it.each(ATTACKS)('%s', { timeout: ATTACK_MS + 20_000 }, async (attack, countMin) => {
@@ -164,14 +166,15 @@ describe.runIf(process.platform === 'linux')('a healthy client is served during'
     const tookMs = await callFor(ATTACK_MS)
     const peak = memory('VmRSS')
     const count = await attacker.stop()
+    report(`an attack: ${attack}`, { count, p99Ms: Math.round(p99(tookMs)), memoryMb: Math.round(peak) })
     expect(count).toBeGreaterThanOrEqual(countMin)
-    expect(p99(tookMs)).toBeLessThan(P99_MS_MAX)
+    expect(p99(tookMs)).toBeLessThan(atMost(P99_MS_MAX))
     expect(peak).toBeLessThan(RSS_MB_MAX + (attack === 'giant metadata' ? METADATA_MB_MAX : 0))
     expect(broker.child.exitCode).toBeNull()
   })
 
   it('and after all of them', async () => {
-    expect(p99(await callFor(500))).toBeLessThan(P99_MS_MAX)
+    expect(p99(await callFor(500))).toBeLessThan(atMost(P99_MS_MAX))
     expect(memory('VmHWM')).toBeLessThan(RSS_MB_MAX + METADATA_MB_MAX)
   })
 })

@@ -4,6 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { HTTP_LIMITS } from '../../src/http/limits.ts'
 import { createFakeConsentFlow, LINK, REDIRECT_PATH } from '../http/fake-consent-flow.ts'
 import { ask, startConsentServer, stopServers } from '../http/running-server.ts'
+import { atMost } from './form.ts'
+import { report } from './report.ts'
 
 afterAll(stopServers)
 
@@ -39,7 +41,8 @@ describe.concurrent('slow clients that come back whenever they are cut', () => {
     }
     slow.stop()
     const p99 = tookMs.sort((a, b) => a - b)[Math.ceil(CALLBACKS * 0.99) - 1]
-    expect(p99).toBeLessThan(CALLBACK_P99_MS_MAX)
+    report('a thousand slow clients', { p99Ms: Math.round(p99 ?? 0), heldMs: Math.round(slow.longestMs()) })
+    expect(p99).toBeLessThan(atMost(CALLBACK_P99_MS_MAX))
     expect(slow.longestMs()).toBeLessThan(HELD_MS_MAX)
   })
 
