@@ -3,7 +3,7 @@ import { createDefinitionSource } from '../../src/oauth/discovery.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { Secret } from '../../src/secret.ts'
-import { createFakeHttp, type WireAnswer, type WireRequest } from './fake-http.ts'
+import { createFakeHttp } from './fake-http.ts'
 
 /** When everything happens. */
 export const NOW = Date.UTC(2026, 0, 1)
@@ -31,7 +31,7 @@ export function provider(definition: object | string, over: Partial<Provider> = 
 /** A client whose provider is a function. */
 export function client(
   definition: object | string,
-  answer: (request: WireRequest) => WireAnswer | Error,
+  answer: Parameters<typeof createFakeHttp>[0],
   over: Partial<Provider> = {},
 ) {
   const http = createFakeHttp(answer)
