@@ -159,14 +159,15 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>
 
   /**
-   * Removes the connection, its ciphertext included, and files its revocation, in one transaction.
+   * Removes the connection, its ciphertext included, and files the revocations of its tokens, in one transaction.
    *
+   * @param revocations default: none
    * @returns the removed row, or `undefined` if there was none
    */
   removeConnection(
     provider: string,
     account: string,
-    revocation?: RevocationRow,
+    revocations?: readonly RevocationRow[],
     entry?: AuditEntry,
   ): Promise<ConnectionRow | undefined>
   /** Files a revocation of tokens that no connection holds. */
