@@ -95,7 +95,7 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
    * Records the tokens of a successful refresh if `base` is still stored, whoever holds the lease. What the
    * answer lacks stays: the refresh token (RFC 6749 section 6), its expiry, the end of the grant, scopes, an
    * empty account; attributes are merged. The access token's own expiry is never carried over. A sibling that
-   * brought the tokens goes, and one whose day is over.
+   * brought the tokens goes, and one whose day was over when they were asked for.
    *
    * @returns the stored row, or `undefined` if the base has moved or the connection is gone
    */

@@ -8,6 +8,7 @@ import { createMachine, type MachineOptions } from './machine.ts'
 import { acted, answers } from './scripted-server.ts'
 
 const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const byAccessToken = { operations: { revoke: { url: 'https://as.example/revoke', token: 'access' } } }
 
 /** A broker that has not started, over a connection whose stored token is dead and whose sibling lives. */
@@ -60,6 +61,37 @@ describe('a sibling, the stored token being refused,', () => {
     await process.broker.start()
     await clock.advance(10_000)
     expect(await process.status()).toMatchObject({ state: 'REAUTH_REQUIRED' })
+  })
+})
+
+describe('a clock that jumps two days ahead', () => {
+  it('before the sibling was tried does not cost it', async () => {
+    const { clock, server, process } = await createSiblings()
+    clock.jump(2 * DAY)
+    await process.broker.start()
+    await clock.advance(60_000)
+    expect(await process.status()).toMatchObject({ state: 'ACTIVE', healthy: true })
+    expect(server.accepts(server.current())).toBe(true)
+  })
+
+  it('while a request is under way that was sent with the stored token does not cost the sibling', async () => {
+    const { clock, server, process } = await createSiblings()
+    const gate = Promise.withResolvers<void>()
+    server.script.push(async () => {
+      await gate.promise
+      // What it brings is no good any more.
+      const tokens = { access_token: 'at-dead', refresh_token: 'rt-dead', expires_in: 3_600 }
+      return { status: 200, body: { ...tokens, token_type: 'bearer', account: server.account } }
+    })
+    await process.broker.start()
+    await settle()
+    clock.jump(2 * DAY)
+    gate.resolve()
+    await clock.advance(60_000)
+    await process.broker.refresh(process.name)
+    await clock.advance(60_000)
+    expect(await process.status()).toMatchObject({ state: 'ACTIVE', healthy: true })
+    expect(server.accepts(server.current())).toBe(true)
   })
 })
 

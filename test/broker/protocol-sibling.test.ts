@@ -117,7 +117,7 @@ describe('two brokers over one store', () => {
     expect(server.script).toEqual([])
   })
 
-  it('try the late success for a day, whenever the stored token is refused', async () => {
+  it('try the late success later, too, whenever the stored token is refused', async () => {
     const gate = Promise.withResolvers<void>()
     const { clock, server, b, stall } = await createPair('window', gate.promise)
     stall()

@@ -12,7 +12,7 @@ import type { Connections } from '../connections.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { Revocations } from '../revocation/revocations.ts'
 
-/** How long the refresh token of a late success is kept beside the stored one. */
+/** How long the refresh token of a late success is kept beside a stored one that works. */
 const SIBLING_KEPT_MS = 86_400_000
 
 /** Tokens that the provider issued and the store has not taken yet. */
