@@ -1,7 +1,6 @@
 import type { TokenAnswer } from '../../oauth/answer.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
-import { stateChange } from '../audit/state-audit.ts'
 import type { Connection } from '../connection.ts'
 import { ENDING_SOON_MS } from '../diagnosis.ts'
 import { nextRefresh } from '../renewal/schedule.ts'
@@ -24,7 +23,7 @@ export async function succeed(
   const unstored: Unstored = {
     commit: { provider, account, base, outcome, grant: spooledGrant(row) },
     sentMonotonic,
-    entry: stateChange(ports.audit, row, 'ACTIVE', 'REFRESHED'),
+    row,
   }
 
   const placed = await ports.pending.store(unstored)
