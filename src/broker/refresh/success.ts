@@ -4,6 +4,7 @@ import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
 import type { Connection } from '../connection.ts'
 import { ENDING_SOON_MS } from '../diagnosis.ts'
 import { nextRefresh } from '../renewal/schedule.ts'
+import { lastUse } from '../renewal/usage.ts'
 import { sealAnswer } from '../seal-answer.ts'
 import { type RefreshOutcome, type RefreshPorts, reread } from './outcome.ts'
 import type { RefreshAnswer } from './request.ts'
@@ -56,7 +57,7 @@ function successOf(ports: RefreshPorts, { row }: Connection, answer: TokenAnswer
   const hasRefreshToken = answer.refreshToken !== undefined || row.sealedRefreshToken !== undefined
   const refreshExpiresAt = hasRefreshToken ? refreshTokenEnd(refresh, row, answer) : undefined
   const { sentAt: obtainedAt, expiresAt } = answer
-  const lastUsedAt = ports.usage.lastUsedOf(row.id) ?? row.lastUsedAt ?? row.connectTime
+  const lastUsedAt = lastUse(ports.usage, row)
   const schedule = { obtainedAt, expiresAt, refreshExpiresAt, lastUsedAt, hasRefreshToken }
   return {
     ...sealAnswer(row, answer, client.secretInUse(), keyring, random),
