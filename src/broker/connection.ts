@@ -65,6 +65,16 @@ export function openConnection(
   }
 }
 
+/** The refresh token of a late answer that is kept beside the stored one; `undefined` if none is, or it does not open. */
+export function openSibling(row: ConnectionRow, keyring: Keyring): Secret | undefined {
+  try {
+    return row.sealedSibling && keyring.open(row.sealedSibling, sealContext(row, 'sibling'))
+  } catch (error) {
+    if (error instanceof UnreadableError) return undefined
+    throw error
+  }
+}
+
 /**
  * Milliseconds that the access token still lives, by whichever clock says less; `undefined` = it never
  * expires, or nobody knows when.

@@ -26,6 +26,7 @@ import { createLeases } from './refresh/lease.ts'
 import { createPendingCommits } from './refresh/pending-commits.ts'
 import { createRefresher } from './refresh/refresher.ts'
 import { createRenewer } from './renewal/renewer.ts'
+import { createTouch } from './renewal/touch.ts'
 import { createUsage } from './renewal/usage.ts'
 import { createWallClock } from './renewal/wall-clock.ts'
 import { disconnect } from './revocation/disconnect.ts'
@@ -88,7 +89,7 @@ export function createBroker(outside: BrokerPorts): Broker {
     ...inner,
     clientCredentials: createClientCredentials(inner),
     rejections: createRejectionLimit(clock),
-    touch: usage.touch,
+    touch: createTouch(inner),
   }
   return {
     ...createWatches(tokens),

@@ -217,10 +217,13 @@ export function enrichedRow(
   }
 }
 
-/** A sibling that was used stays where nothing came in the place of the refresh token that it is. */
+/**
+ * A sibling that was used stays where nothing came in the place of the refresh token that it is. Its day alone does not
+ * end it: only a request that was sent after it, whatever the clock did meanwhile, shows that the stored one counts.
+ */
 function isSiblingOver({ siblingUntil }: ConnectionRow, outcome: RefreshSuccess): boolean {
   if (outcome.siblingUsed && outcome.sealedRefreshToken !== undefined) return true
-  return siblingUntil !== undefined && siblingUntil <= outcome.now
+  return siblingUntil !== undefined && siblingUntil <= Math.min(outcome.obtainedAt, outcome.now)
 }
 
 /** A refusal that came while these tokens were under way may have been the server's answer to a second presentation. */

@@ -27,7 +27,7 @@ export interface ConnectionRow extends GrantFacts {
   readonly outcomeUnknownTries: number
   /** The refresh token of a late success whose base had moved; tried when the stored one is refused. */
   readonly sealedSibling?: Uint8Array
-  /** Until when the sibling is worth keeping. */
+  /** Until when the sibling is kept though the stored refresh token works; it is tried however late. */
   readonly siblingUntil?: number
   /** Whether the stored refresh token may be dead without anybody having been told; the next success ends it. */
   readonly suspect: boolean
@@ -150,7 +150,7 @@ export interface KeptRefreshToken {
 export interface KeptSibling {
   /** Sealed for the column `sibling`. */
   readonly sealedRefreshToken: Uint8Array
-  /** When it is no longer worth keeping. */
+  /** From when on it goes if the stored one works. */
   readonly until: number
   readonly nextRefreshAt: number
 }

@@ -83,10 +83,10 @@ export function createConnectionWrites(
     return stored(statement.get(recordFromRow(row)))
   }
 
-  function removeConnection(provider: string, account: string, revocation?: RevocationRow) {
+  function removeConnection(provider: string, account: string, revocations: readonly RevocationRow[] = []) {
     const record = table.remove.get(provider, account)
     if (record === undefined) return undefined
-    if (revocation !== undefined) table.insertRevocation.run(codecs.revocations.recordFromRow(revocation))
+    for (const row of revocations) table.insertRevocation.run(codecs.revocations.recordFromRow(row))
     return rowFromRecord(record)
   }
 
@@ -132,8 +132,8 @@ export function createConnectionWrites(
       write(() => {
         for (const { id, lastUsedAt } of uses) table.touch.run({ id, lastUsedAt })
       }),
-    removeConnection: (provider, account, revocation, entry) =>
-      erase(() => recorded(removeConnection(provider, account, revocation), entry)),
+    removeConnection: (provider, account, revocations, entry) =>
+      erase(() => recorded(removeConnection(provider, account, revocations), entry)),
   }
 }
 

@@ -95,7 +95,7 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
    * Records the tokens of a successful refresh if `base` is still stored, whoever holds the lease. What the
    * answer lacks stays: the refresh token (RFC 6749 section 6), its expiry, the end of the grant, scopes, an
    * empty account; attributes are merged. The access token's own expiry is never carried over. A sibling that
-   * brought the tokens goes, and one whose day is over.
+   * brought the tokens goes, and one whose day was over when they were asked for.
    *
    * @returns the stored row, or `undefined` if the base has moved or the connection is gone
    */
@@ -159,14 +159,15 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>
 
   /**
-   * Removes the connection, its ciphertext included, and files its revocation, in one transaction.
+   * Removes the connection, its ciphertext included, and files the revocations of its tokens, in one transaction.
    *
+   * @param revocations default: none
    * @returns the removed row, or `undefined` if there was none
    */
   removeConnection(
     provider: string,
     account: string,
-    revocation?: RevocationRow,
+    revocations?: readonly RevocationRow[],
     entry?: AuditEntry,
   ): Promise<ConnectionRow | undefined>
   /** Files a revocation of tokens that no connection holds. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { settle } from './fake-clock.ts'
+import { type FakeClock, settle } from './fake-clock.ts'
 import { fillStore } from './faults.ts'
-import { createMachine, type MachineOptions } from './machine.ts'
-import { acted } from './scripted-server.ts'
+import { createMachine, type MachineOptions, type Process } from './machine.ts'
+import { acted, answers } from './scripted-server.ts'
 
 const HOUR = 3_600_000
 const commits = ['commitRefresh', 'keepRefreshToken', 'keepSibling', 'failRefresh'] as const
@@ -85,6 +85,42 @@ describe('while tokens wait in the spool', () => {
     await clock.advance(HOUR)
     expect(await token({ account: 'other' })).toMatch(/^at-/)
     expect(await token()).toMatch(/^at-/)
+  })
+})
+
+describe('tokens of a former run that bring a dead connection back', () => {
+  it.each([
+    ['are recorded as such with their commit', () => {}],
+    [
+      'are recorded once, if the store takes them only later',
+      (process: Process, clock: FakeClock) => clock.schedule(3_000, fillStore(process, ...commits)),
+    ],
+  ])('%s', async (_, trouble) => {
+    const machine = createMachine()
+    const { clock, server } = machine
+    const former = await machine.run()
+    await former.connect()
+    server.always = answers.refused
+    await former.broker.refresh(former.name)
+    await clock.advance(60_000)
+    expect(await former.status()).toMatchObject({ state: 'REAUTH_REQUIRED' })
+    server.always = undefined
+    fillStore(former, ...commits)
+    await former.broker.refresh(former.name)
+    former.crash()
+    const process = machine.boot()
+    trouble(process, clock)
+    await process.broker.start()
+    await clock.advance(20_000)
+    expect(await process.status()).toMatchObject({ state: 'ACTIVE', healthy: true })
+    const records = await process.store.listAuditRecordsAfter(0, 100)
+    expect(records.filter(({ reason }) => reason === 'REFRESHED')).toMatchObject([
+      {
+        event: 'CONNECTION_STATE_CHANGED',
+        outcome: 'SUCCEEDED',
+        details: { from: 'REAUTH_REQUIRED', to: 'ACTIVE' },
+      },
+    ])
   })
 })
 

@@ -1,4 +1,4 @@
-import type { ConnectionRow } from '../../src/store/rows.ts'
+import type { ConnectionRow, RevocationTokens } from '../../src/store/rows.ts'
 import { fakeKeyring } from '../broker/fake-keyring.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
@@ -165,11 +165,8 @@ function noteChange(
       if (sealed !== undefined) keep(truth, plainOf(sealed), now)
     }
   }
-  if (method === 'addRevocation' || method === 'replaceRevocationTokens' || method === 'removeConnection') {
-    const entry = args.at(-1) as
-      | { sealedAccessToken?: Uint8Array; sealedRefreshToken?: Uint8Array }
-      | undefined
-    for (const sealed of [entry?.sealedAccessToken, entry?.sealedRefreshToken]) {
+  for (const { sealedAccessToken, sealedRefreshToken } of filedBy(method, args)) {
+    for (const sealed of [sealedAccessToken, sealedRefreshToken]) {
       if (sealed !== undefined) keep(truth, plainOf(sealed), now)
     }
   }
@@ -177,6 +174,13 @@ function noteChange(
   const grant = grantOfRow(truth, result as ConnectionRow)
   truth.note(`${process.name} removed "${(result as ConnectionRow).account}"`)
   if (grant !== undefined) truth.disconnected.set(grant, { process })
+}
+
+/** The tokens that a call puts among the revocations. */
+function filedBy(method: string, args: readonly unknown[]): readonly RevocationTokens[] {
+  if (method === 'removeConnection') return (args[2] ?? []) as readonly RevocationTokens[]
+  const isFiled = method === 'addRevocation' || method === 'replaceRevocationTokens'
+  return isFiled ? [args.at(-1) as RevocationTokens] : []
 }
 
 function keep(truth: Truth, token: string, now: number): void {

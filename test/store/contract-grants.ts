@@ -53,7 +53,7 @@ export function grantContract(open: OpenStore): void {
     ])('changes nothing if one is expected and %s', async (_, account, expected) => {
       const store = await open()
       const stored = await connect(store)
-      await store.removeConnection('pinterest', 'carol', undefined)
+      await store.removeConnection('pinterest', 'carol')
       expect(await store.saveGrant(sampleGrant({ account, expected, version: 'v9' }))).toBeUndefined()
       expect(await store.listConnections({ limit: 10 })).toEqual([stored])
     })
@@ -134,7 +134,7 @@ export function grantContract(open: OpenStore): void {
     async function waitingAfterGrant(revocation: object, grant: object): Promise<number> {
       const store = await open()
       await connect(store, { id: 'c0', provider: 'x', account: 'x' })
-      await store.removeConnection('x', 'x', sampleRevocation(revocation))
+      await store.removeConnection('x', 'x', [sampleRevocation(revocation)])
       await store.saveGrant(sampleGrant(grant))
       return (await store.listDueRevocations(t0 + 1_000, 10)).length
     }
@@ -163,7 +163,7 @@ export function grantContract(open: OpenStore): void {
     it('of nothing does nothing, and files no revocation', async () => {
       const store = await open()
       await connect(store, { account: 'bob' })
-      expect(await store.removeConnection('pinterest', 'alice', sampleRevocation())).toBeUndefined()
+      expect(await store.removeConnection('pinterest', 'alice', [sampleRevocation()])).toBeUndefined()
       expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([])
       expect(await store.listConnections({ limit: 10 })).toHaveLength(1)
     })
@@ -171,19 +171,29 @@ export function grantContract(open: OpenStore): void {
     it('gives the removed row and files its revocation', async () => {
       const store = await open()
       const stored = await connect(store)
-      expect(await store.removeConnection('pinterest', 'alice', sampleRevocation())).toEqual(stored)
+      expect(await store.removeConnection('pinterest', 'alice', [sampleRevocation()])).toEqual(stored)
       expect(await store.findConnection('pinterest', 'alice')).toBeUndefined()
       expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([sampleRevocation()])
       expect(await store.removeConnection('pinterest', 'alice')).toBeUndefined()
     })
 
+    it('files as many as there are, or none', async () => {
+      const store = await open()
+      const stored = await connect(store)
+      const both = [sampleRevocation(), sampleRevocation({ id: 'r2', sealedAccessToken: undefined })]
+      await expect(store.removeConnection('pinterest', 'alice', [...both, ...both])).rejects.toThrow()
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual([])
+      expect(await store.removeConnection('pinterest', 'alice', both)).toEqual(stored)
+      expect(await store.listDueRevocations(t0 + 1_000, 10)).toEqual(both)
+    })
+
     it('keeps the connection if the revocation cannot be filed', async () => {
       const store = await open()
       await connect(store, { account: 'bob' })
-      await store.removeConnection('pinterest', 'bob', sampleRevocation())
+      await store.removeConnection('pinterest', 'bob', [sampleRevocation()])
       const stored = await connect(store, { id: 'c2', sealedAccessToken: bytes('kept') })
       // An id that is used twice is a mistake of the program; it must not cost the tokens.
-      await expect(store.removeConnection('pinterest', 'alice', sampleRevocation())).rejects.toThrow()
+      await expect(store.removeConnection('pinterest', 'alice', [sampleRevocation()])).rejects.toThrow()
       expect(await store.findConnection('pinterest', 'alice')).toEqual(stored)
     })
   })

@@ -8,7 +8,7 @@ export function revocationContract(open: OpenStore): void {
     const store = await open()
     for (const revocation of revocations) {
       await connect(store)
-      await store.removeConnection('pinterest', 'alice', sampleRevocation(revocation))
+      await store.removeConnection('pinterest', 'alice', [sampleRevocation(revocation)])
     }
     return store
   }

@@ -107,12 +107,14 @@ export function siblingContract(open: OpenStore): void {
     })
 
     it.each([
-      ['one millisecond before its end', 1, true],
-      ['at its end', 0, false],
-      ['one millisecond after its end', -1, false],
-    ])('%s', async (_, left, kept) => {
-      const { store, row } = await openWithSibling({ until: t0 + 10_000 + left })
-      const committed = await store.commitRefresh(baseOf(row), sampleSuccess({ now: t0 + 10_000 }))
+      ['that were asked for one millisecond before its end', t0 - 1, t0, true],
+      ['that were asked for at its end', t0, t0, false],
+      ['that were asked for after its end', t0 + 1, t0 + 2, false],
+      ['that were asked for before its end by a clock that was set ahead since', t0 - 1, t0 + 9e9, true],
+      ['that were asked for by a clock that was set back since', t0 + 9e9, t0 - 1, true],
+    ])('%s', async (_, obtainedAt, now, kept) => {
+      const { store, row } = await openWithSibling({ until: t0 })
+      const committed = await store.commitRefresh(baseOf(row), sampleSuccess({ obtainedAt, now }))
       expect(committed?.sealedSibling !== undefined).toBe(kept)
       expect(committed?.siblingUntil !== undefined).toBe(kept)
     })

@@ -16,7 +16,7 @@ import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '..
 import type { Store } from '../../src/store/store.ts'
 import {
   addEntry,
-  insertRevocation,
+  insertRevocations,
   type MemoryTables,
   nameKey,
   type Synchronous,
@@ -82,11 +82,11 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     return adopted.filter(row => row !== undefined).length
   }
 
-  function removeConnection(provider: string, account: string, revocation?: RevocationRow) {
+  function removeConnection(provider: string, account: string, filed: readonly RevocationRow[] = []) {
     const key = nameKey({ provider, account })
     const row = connections.get(connectionIds.get(key) ?? '')
     if (row === undefined) return undefined
-    if (revocation !== undefined) insertRevocation(tables, revocation)
+    insertRevocations(tables, filed)
     connections.delete(row.id)
     connectionIds.delete(key)
     tell(row)
@@ -137,8 +137,8 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
         change(id, row => ({ ...row, lastUsedAt: Math.max(row.lastUsedAt ?? lastUsedAt, lastUsedAt) }))
       }
     },
-    removeConnection: (provider, account, revocation, entry) =>
-      recorded(removeConnection(provider, account, revocation), entry),
+    removeConnection: (provider, account, filed, entry) =>
+      recorded(removeConnection(provider, account, filed), entry),
   }
 }
 

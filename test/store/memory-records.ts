@@ -5,7 +5,7 @@ import type { Store } from '../../src/store/store.ts'
 import {
   addEntry,
   compareBytes,
-  insertRevocation,
+  insertRevocations,
   type MemoryTables,
   type Synchronous,
 } from './memory-tables.ts'
@@ -39,7 +39,7 @@ export function memoryRecords(tables: MemoryTables): Records {
   }
 
   return {
-    addRevocation: revocation => insertRevocation(tables, revocation),
+    addRevocation: revocation => insertRevocations(tables, [revocation]),
     replaceRevocationTokens: (id, { sealedAccessToken, sealedRefreshToken }) =>
       changeRevocation(id, row => ({
         sealedAccessToken: sealedAccessToken ?? row.sealedAccessToken,

@@ -52,9 +52,11 @@ export function emptyTables(): MemoryTables {
 }
 
 /** Files a revocation under an id that was never used. */
-export function insertRevocation({ revocations }: MemoryTables, revocation: RevocationRow): void {
-  if (revocations.has(revocation.id)) throw new Error(`the id ${revocation.id} is used twice`)
-  revocations.set(revocation.id, revocation)
+export function insertRevocations({ revocations }: MemoryTables, rows: readonly RevocationRow[]): void {
+  const ids = rows.map(({ id }) => id)
+  const twice = ids.find((id, index) => revocations.has(id) || ids.indexOf(id) !== index)
+  if (twice !== undefined) throw new Error(`the id ${twice} is used twice`)
+  for (const row of rows) revocations.set(row.id, row)
 }
 
 /** The key of a connection's name; no provider has a space. */

@@ -66,7 +66,9 @@ export function createPendingCommits(ports: SettlePorts & { readonly spool: Spoo
    */
   function wait(unstored: Unstored, isSpooled: () => boolean): Promise<void> {
     const { id } = unstored.commit.base
-    const done = insist(unstored, isSpooled, () => settleCommit(ports, unstored)).then(isStored => {
+    // What is stored may change while they wait.
+    const later = { ...unstored, row: undefined }
+    const done = insist(unstored, isSpooled, () => settleCommit(ports, later)).then(isStored => {
       waiting.delete(id)
       if (isStored) void insist(unstored, isSpooled, () => spool.remove(unstored.commit.base))
     })

@@ -2,8 +2,7 @@ import type { TokenAnswer } from '../../oauth/answer.ts'
 import type { Failure, Result } from '../../oauth/failure.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { Secret } from '../../secret.ts'
-import { UnreadableError } from '../../store/keyring.ts'
-import { type Connection, sealContext } from '../connection.ts'
+import { type Connection, openSibling } from '../connection.ts'
 import type { ProviderHandle } from '../providers.ts'
 import { verifyToken } from '../tokens/verification.ts'
 import { decideAmbiguous, type Evidence, gatherEvidence } from './evidence.ts'
@@ -29,7 +28,7 @@ export async function send(
   const result = await request(handle, connection, connection.tokens?.refreshToken)
   if (result.ok) return answered(handle, connection, result.value, false)
   if (isRefusal(result.failure)) {
-    const sibling = siblingOf(ports, connection)
+    const sibling = openSibling(connection.row, ports.keyring)
     const second = sibling && (await request(handle, connection, sibling))
     if (second?.ok) {
       // Where the answer brings none, the one that was sent goes on.
@@ -64,18 +63,6 @@ function answered(
 
 function isRefusal(failure: Failure): boolean {
   return failure.class === 'reauthorize' || failure.class === 'ambiguous'
-}
-
-/** A late answer to an earlier refresh, kept for its day. */
-function siblingOf({ keyring, clock }: RefreshPorts, { row }: Connection): Secret | undefined {
-  const { sealedSibling, siblingUntil = 0 } = row
-  if (sealedSibling === undefined || clock.now() >= siblingUntil) return undefined
-  try {
-    return keyring.open(sealedSibling, sealContext(row, 'sibling'))
-  } catch (error) {
-    if (error instanceof UnreadableError) return undefined
-    throw error
-  }
 }
 
 async function explain(

@@ -1,18 +1,17 @@
-import type { AuditEntry } from '../../audit/audit.ts'
-
+import type { Audit } from '../../audit/audit.ts'
 import { isGrant } from '../../store/attempt-changes.ts'
-
 import { keptTokenRow, refreshedRow } from '../../store/connection-changes.ts'
 import { type Keyring, UnreadableError } from '../../store/keyring.ts'
 import type { ConnectionRow, KeptRefreshToken, RefreshSuccess } from '../../store/rows.ts'
 import type { SpooledCommit, SpooledGrant } from '../../store/spool.ts'
 import type { Store } from '../../store/store.ts'
+import { stateChange } from '../audit/state-audit.ts'
 import { type Connection, sealContext } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { Revocations } from '../revocation/revocations.ts'
 
-/** How long the refresh token of a late success is kept beside the stored one. */
+/** How long the refresh token of a late success is kept beside a stored one that works. */
 const SIBLING_KEPT_MS = 86_400_000
 
 /** Tokens that the provider issued and the store has not taken yet. */
@@ -20,8 +19,8 @@ export interface Unstored {
   readonly commit: SpooledCommit
   /** When the request that brought the access token was sent, on the monotonic clock; absent after a restart. */
   readonly sentMonotonic?: number
-  /** What the store records with it; absent = nothing, or the process that knew it has died. */
-  readonly entry?: AuditEntry
+  /** The row whose state it changes; absent = whatever is stored when it is, because time has passed since. */
+  readonly row?: ConnectionRow
 }
 
 /** What placing issued tokens needs. */
@@ -30,6 +29,7 @@ export interface SettlePorts {
   readonly keyring: Keyring
   readonly connections: Connections
   readonly revocations: Revocations
+  readonly audit: Pick<Audit, 'entry'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -46,7 +46,7 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
   const { store, connections } = ports
   const { base, outcome, provider, account } = unstored.commit
   const stored = isSuccess(outcome)
-    ? await store.commitRefresh(base, outcome, unstored.entry)
+    ? await store.commitRefresh(base, outcome, await stateEntry(ports, unstored))
     : await store.keepRefreshToken(base, outcome)
   if (stored !== undefined)
     return connections.put(stored, isSuccess(outcome) ? unstored.sentMonotonic : undefined)
@@ -63,6 +63,12 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
   if (served && isGrant(served.row, base)) connections.forget(served.row)
   await abandon(ports, unstored.commit)
   return undefined
+}
+
+/** The record of what a success does to the state of its connection; `undefined` if it does nothing to it. */
+async function stateEntry({ store, audit }: SettlePorts, { commit, row }: Unstored) {
+  const before = row ?? (await store.findConnection(commit.provider, commit.account))
+  return before && stateChange(audit, before, 'ACTIVE', 'REFRESHED')
 }
 
 /** What a revocation would need to know of a connection's grant. */

@@ -1,10 +1,10 @@
 import type { TokenAnswer } from '../../oauth/answer.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
-import { stateChange } from '../audit/state-audit.ts'
 import type { Connection } from '../connection.ts'
 import { ENDING_SOON_MS } from '../diagnosis.ts'
 import { nextRefresh } from '../renewal/schedule.ts'
+import { lastUse } from '../renewal/usage.ts'
 import { sealAnswer } from '../seal-answer.ts'
 import { type RefreshOutcome, type RefreshPorts, reread } from './outcome.ts'
 import type { RefreshAnswer } from './request.ts'
@@ -24,7 +24,7 @@ export async function succeed(
   const unstored: Unstored = {
     commit: { provider, account, base, outcome, grant: spooledGrant(row) },
     sentMonotonic,
-    entry: stateChange(ports.audit, row, 'ACTIVE', 'REFRESHED'),
+    row,
   }
 
   const placed = await ports.pending.store(unstored)
@@ -57,7 +57,7 @@ function successOf(ports: RefreshPorts, { row }: Connection, answer: TokenAnswer
   const hasRefreshToken = answer.refreshToken !== undefined || row.sealedRefreshToken !== undefined
   const refreshExpiresAt = hasRefreshToken ? refreshTokenEnd(refresh, row, answer) : undefined
   const { sentAt: obtainedAt, expiresAt } = answer
-  const lastUsedAt = ports.usage.lastUsedOf(row.id) ?? row.lastUsedAt ?? row.connectTime
+  const lastUsedAt = lastUse(ports.usage, row)
   const schedule = { obtainedAt, expiresAt, refreshExpiresAt, lastUsedAt, hasRefreshToken }
   return {
     ...sealAnswer(row, answer, client.secretInUse(), keyring, random),

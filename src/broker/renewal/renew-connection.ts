@@ -8,24 +8,28 @@ import type { Providers } from '../providers.ts'
 import type { Refresher } from '../refresh/refresher.ts'
 import { REFRESH_TOKEN_KEPT_MS } from '../refresh/verdict.ts'
 import { nextRefresh } from './schedule.ts'
-import type { Usage } from './usage.ts'
+import { lastUse, type Usage } from './usage.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** When a connection is looked at again that cannot be renewed as things are: its tokens do not open, or its client or endpoint moved. */
 const POSTPONE_MS = 600_000
 
-/** What renewing one connection needs. */
-export interface RenewPorts {
+/** What planning a renewal needs. */
+export interface PlanPorts {
   readonly store: Store
   readonly connections: Connections
   readonly providers: Providers
-  readonly refresher: Refresher
   readonly usage: Pick<Usage, 'lastUsedOf'>
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** What renewing one connection needs. */
+export interface RenewPorts extends PlanPorts {
+  readonly refresher: Refresher
   readonly wallClock: Pick<WallClock, 'hasJumped'>
   /** Who this process is among those that share the store; absent = it is the only one. */
   readonly replica?: string
-  readonly clock: Clock
-  readonly random: Random
   readonly log: Log
 }
 
@@ -47,10 +51,7 @@ export async function renewConnection(
   if (row.nextRefreshAt === undefined || row.nextRefreshAt > now) return
   if (isForgotten(ports, row)) return forget(ports, row)
 
-  const isFirstTry = row.lastError === undefined && row.outcomeUnknownSince === undefined && !row.suspect
-  // Of an imported token without a known end no use tells when it is due: it was made due at once.
-  const isOfUnknownEnd = row.obtainedAt === OBTAINED_UNKNOWN && row.expiresAt === undefined
-  if (isFirstTry && row.state === 'ACTIVE' && !isOfUnknownEnd) {
+  if (isPlannedByUse(row)) {
     // What was due by an older use may not be due any more, even with all the jitter there is.
     const earliest = dueAt(ports, connection, 1)
     if (earliest === undefined || earliest > now) {
@@ -61,13 +62,36 @@ export async function renewConnection(
   if (!outcome.ok) await postponeMoved(ports, outcome.connection, outcome.error.reason)
 }
 
+/**
+ * Brings the renewal forward of a connection that was planned as if nobody used it.
+ *
+ * @throws StoreError
+ */
+export async function renewInTime(ports: PlanPorts, connection: Connection): Promise<void> {
+  const { row } = connection
+  if (!isPlannedByUse(row)) return
+  const at = dueAt(ports, connection, ports.random.fraction())
+  if (at === undefined || at >= (row.nextRefreshAt ?? Number.POSITIVE_INFINITY)) return
+  // Another process that looks at it once it is due would put it off again.
+  await ports.store.touchConnections([{ id: row.id, lastUsedAt: lastUse(ports.usage, row) }])
+  await reschedule(ports, row, at)
+}
+
+/** Whether its tokens' age and its last use decide when it is refreshed next, and no failure does. */
+function isPlannedByUse(row: ConnectionRow): boolean {
+  const isFirstTry = row.lastError === undefined && row.outcomeUnknownSince === undefined && !row.suspect
+  // Of an imported token without a known end no use tells when it is due: it was made due at once.
+  const isOfUnknownEnd = row.obtainedAt === OBTAINED_UNKNOWN && row.expiresAt === undefined
+  return isFirstTry && row.state === 'ACTIVE' && !isOfUnknownEnd
+}
+
 function dueAt(
-  { providers, usage, clock }: RenewPorts,
+  { providers, usage, clock }: PlanPorts,
   { row, sentMonotonic }: Connection,
   fraction: number,
 ): number | undefined {
   const { refresh } = providers.get(row.provider).client.written
-  const lastUsedAt = usage.lastUsedOf(row.id) ?? row.lastUsedAt ?? row.connectTime
+  const lastUsedAt = lastUse(usage, row)
   const hasRefreshToken = row.sealedRefreshToken !== undefined
   const now = clock.now()
   // By a clock that was set back since, the tokens are older than they say.
@@ -103,7 +127,7 @@ async function postponeMoved(ports: RenewPorts, { row }: Connection, reason: str
 }
 
 async function reschedule(
-  { store, connections }: RenewPorts,
+  { store, connections }: PlanPorts,
   { id, grantEpoch, counter }: ConnectionRow,
   at: number | undefined,
 ): Promise<void> {

@@ -128,15 +128,8 @@ export function createRenewer(ports: Ports): Renewer {
     const urgency = outcomeUnknown ? 'recovery' : 'renewal'
     const room = handle.governor.room(urgency)
     if (room <= 0 || stopped) return
-    const provider = handle.provider.id
-    // Those in flight are still listed.
-    const limit = room + refresher.inFlight(provider)
-    const rows = await store.listDueConnections({ provider, before: clock.now(), limit, outcomeUnknown })
-    const idle = rows.filter(
-      row => !refresher.isRefreshing(row.id) && !ports.pending.has(row.id) && !isLeasedToOther(row),
-    )
-    const isMoreThanFits = rows.length === limit
-    for (const row of idle.slice(0, room)) {
+    const { rows, isMoreThanFits } = await listDue(handle.provider.id, room, outcomeUnknown)
+    for (const row of rows) {
       const work = observed(row, () => renewConnection(ports, row, urgency))
       running.add(work)
       void work.finally(() => {
@@ -144,6 +137,23 @@ export function createRenewer(ports: Ports): Renewer {
         if (isMoreThanFits) plan(0)
       })
     }
+  }
+
+  /**
+   * The most overdue at which nobody is at work. Those at which somebody is are listed by the store, too, but are only
+   * as many as are in flight here and elsewhere or wait in the spool, so that a longer list ends among others.
+   */
+  async function listDue(provider: string, room: number, outcomeUnknown: boolean) {
+    for (let limit = room + refresher.inFlight(provider); ; limit *= 2) {
+      const listed = await store.listDueConnections({ provider, before: clock.now(), limit, outcomeUnknown })
+      const rows = listed.filter(isIdle).slice(0, room)
+      const isMoreThanFits = listed.length === limit
+      if (rows.length === room || !isMoreThanFits) return { rows, isMoreThanFits }
+    }
+  }
+
+  function isIdle(row: ConnectionRow): boolean {
+    return !refresher.isRefreshing(row.id) && !ports.pending.has(row.id) && !isLeasedToOther(row)
   }
 
   function isLeasedToOther({ leaseOwner, leaseUntil = 0 }: ConnectionRow): boolean {

@@ -1,3 +1,4 @@
+import type { ConnectionRow } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { Connection } from '../connection.ts'
 import type { Clock, Log } from '../ports.ts'
@@ -21,6 +22,14 @@ export interface Usage {
   lastUsedOf(connectionId: string): number | undefined
   /** Writes what is not stored yet. */
   flush(): Promise<void>
+}
+
+/** When a connection was last used as far as anybody knows; a consent counts as a use. */
+export function lastUse(
+  usage: Pick<Usage, 'lastUsedOf'>,
+  { id, lastUsedAt, connectTime }: Pick<ConnectionRow, 'id' | 'lastUsedAt' | 'connectTime'>,
+): number {
+  return usage.lastUsedOf(id) ?? lastUsedAt ?? connectTime
 }
 
 /** Creates the usage of the connections of one store. */

@@ -4,10 +4,11 @@ import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import { connectionFacts } from '../audit/state-audit.ts'
 import type { Disconnection, DisconnectionRequest, Revocation } from '../broker.ts'
-import { type Connection, isAlive, openConnection } from '../connection.ts'
+import { type Connection, isAlive, openConnection, openSibling } from '../connection.ts'
 import { type Connections, guard } from '../connections.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { ProviderHandle, Providers } from '../providers.ts'
+import type { RevocableTokens } from './request.ts'
 import type { Revocations } from './revocations.ts'
 
 /** How long a disconnect waits for each answer of the provider before it says PENDING; the attempt goes on. */
@@ -38,7 +39,7 @@ export async function disconnect(ports: Ports, request: DisconnectionRequest): P
   // A refresh may have replaced the tokens meanwhile: those in memory now are what is stored.
   const current = ports.connections.peek(request) ?? connection
   const { row, tokens } = current
-  const entry = revocable && tokens ? ports.revocations.file(row, tokens) : undefined
+  const entries = revocable && tokens ? ports.revocations.file(row, tokens) : []
 
   const { caller } = request
   const record = ports.audit.entry({
@@ -47,16 +48,18 @@ export async function disconnect(ports: Ports, request: DisconnectionRequest): P
     caller,
     details: {
       provider_account_id: row.providerAccountId,
-      revocation: keep ? 'SKIPPED_SHARED' : entry ? 'FILED' : 'UNSUPPORTED',
+      revocation: keep ? 'SKIPPED_SHARED' : entries.length > 0 ? 'FILED' : 'UNSUPPORTED',
     },
   })
-  const removed = await guard(ports.store.removeConnection(request.provider, request.account, entry, record))
+  const removed = await guard(
+    ports.store.removeConnection(request.provider, request.account, entries, record),
+  )
   ports.connections.drop(removed ?? row)
   const { provider, account } = request
   ports.log.info('Disconnected', { provider, account, requestId: caller?.origin?.requestId })
 
-  if (entry !== undefined && removed !== undefined) await revokeNewer(ports, row, removed)
-  const revocation = keep ? 'SKIPPED_SHARED' : entry ? await revokeNow(ports, entry, current) : 'UNSUPPORTED'
+  if (entries.length > 0 && removed !== undefined) await revokeNewer(ports, row, removed)
+  const revocation = keep ? 'SKIPPED_SHARED' : await revokeNow(ports, entries, current)
   const sharedConnections = sharing.map(row => ({ provider: row.provider, account: row.account }))
   return { revocation, sharedConnections, staticTokenRemains }
 }
@@ -79,11 +82,8 @@ function canRevoke({ client: { written } }: ProviderHandle): boolean {
 
 /** Tokens that were stored since the filed ones were read, by another process or just now, are revoked as well. */
 async function revokeNewer(ports: Ports, filed: ConnectionRow, removed: ConnectionRow): Promise<void> {
-  if (removed.id === filed.id && removed.counter <= filed.counter) return
-  const { tokens } = openConnection(removed, ports.keyring, ports.clock)
-  if (tokens === undefined) return
   try {
-    await ports.revocations.abandon(removed, tokens)
+    for (const tokens of newerTokens(ports, filed, removed)) await ports.revocations.abandon(removed, tokens)
   } catch (error) {
     const { provider, account } = removed
     ports.log.error('Could not file tokens to be revoked: they live until they expire', {
@@ -94,13 +94,37 @@ async function revokeNewer(ports: Ports, filed: ConnectionRow, removed: Connecti
   }
 }
 
-async function revokeNow(ports: Ports, entry: RevocationRow, connection: Connection): Promise<Revocation> {
+function newerTokens(
+  { keyring, clock }: Ports,
+  filed: ConnectionRow,
+  removed: ConnectionRow,
+): readonly RevocableTokens[] {
+  const isNewer = removed.id !== filed.id || removed.counter > filed.counter
+  const tokens = isNewer ? openConnection(removed, keyring, clock).tokens : undefined
+  // The counter does not tell of it.
+  const refreshToken = openSibling(removed, keyring)
+  const isFiled = refreshToken?.expose() === openSibling(filed, keyring)?.expose()
+  const sibling = isFiled ? undefined : refreshToken && { refreshToken }
+  return [tokens, sibling].filter(newer => newer !== undefined)
+}
+
+/** Tries all entries: not done is what one of them has not confirmed. */
+async function revokeNow(
+  ports: Ports,
+  entries: readonly RevocationRow[],
+  connection: Connection,
+): Promise<Revocation> {
   const isExpired = !isAlive(connection, ports.clock)
-  const attempt = ports.revocations.attempt(entry, isExpired).catch((error): Revocation => {
-    ports.log.error('Revocation could not be settled', { provider: entry.provider, error })
-    return 'PENDING'
-  })
-  return atMost(ports.clock, attempt, 'PENDING')
+  const attempts = entries.map(entry =>
+    ports.revocations.attempt(entry, isExpired).catch((error): Revocation => {
+      ports.log.error('Revocation could not be settled', { provider: entry.provider, error })
+      return 'PENDING'
+    }),
+  )
+  const all = Promise.all(attempts).then(
+    ([first = 'UNSUPPORTED', ...others]): Revocation => (others.includes('PENDING') ? 'PENDING' : first),
+  )
+  return atMost(ports.clock, all, 'PENDING')
 }
 
 /** What the provider brings within the time that a disconnect waits; else `otherwise`, and the attempt goes on. */

@@ -40,22 +40,29 @@ export async function sendRevocation(
   return { revocation: 'REVOKED', needsLivingToken: false }
 }
 
-/** Renews tokens that are to be revoked at a provider which wants a living one for that. */
+/**
+ * Renews tokens that are to be revoked at a provider which wants a living one for that.
+ *
+ * @returns what it answered; `dead` if there is nothing to renew with, or it is refused; `unknown` = not told now
+ */
 export async function revive(
   { client, governor }: ProviderHandle,
   target: RevocationTarget,
   { accessToken, refreshToken }: RevocableTokens,
-): Promise<TokenAnswer | undefined> {
-  if (refreshToken === undefined) return undefined
+): Promise<TokenAnswer | 'dead' | 'unknown'> {
+  if (refreshToken === undefined) return 'dead'
   const entry = await governor.enter('renewal').entered
-  if (!entry.admitted) return undefined
+  if (!entry.admitted) return 'unknown'
   const { variables, attributes, providerAccountId } = target
   const input = { accessToken, refreshToken, scopes: [], variables, attributes, providerAccountId }
   const result = await client.refresh(input)
-  if (result.ok) entry.pass.succeeded()
+  if (result.ok) {
+    entry.pass.succeeded()
+    return result.value
+  }
   // That a grant which was given up is refused says nothing about the others.
-  else entry.pass.failed(result.failure, { explained: true })
-  return result.ok ? result.value : undefined
+  entry.pass.failed(result.failure, { explained: true })
+  return result.failure.class === 'reauthorize' ? 'dead' : 'unknown'
 }
 
 function requestsOf({ token }: RevokeOperation, { accessToken, refreshToken }: RevocableTokens) {

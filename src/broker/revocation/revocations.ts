@@ -3,7 +3,7 @@ import type { Keyring } from '../../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { Revocation } from '../broker.ts'
-import type { OpenTokens } from '../connection.ts'
+import { type OpenTokens, openSibling } from '../connection.ts'
 import { maySendTo } from '../endpoint-origins.ts'
 import type { Clock, Log, Random } from '../ports.ts'
 import { hasMoved, type ProviderHandle, type Providers } from '../providers.ts'
@@ -16,8 +16,11 @@ const RETRY_MAX_MS = 3_600_000
 
 /** Revokes tokens at their provider: durable first, then tried until it is confirmed or its day is over. */
 export interface Revocations {
-  /** The entry to be stored in the same transaction that removes the connection. */
-  file(row: ConnectionRow, tokens: OpenTokens): RevocationRow
+  /**
+   * The entries to be stored in the same transaction that removes the connection: of its tokens, and of the refresh
+   * token that may be kept beside them.
+   */
+  file(row: ConnectionRow, tokens: OpenTokens): readonly RevocationRow[]
   /**
    * Tries a stored entry once and settles it in the store.
    *
@@ -92,14 +95,16 @@ export function createRevocations(ports: Ports): Revocations {
     isExpired: boolean,
   ): Promise<Revocation> {
     const wantsAccessToken = operation?.token === 'access' || operation?.token === 'account'
-    if (wantsAccessToken && isExpired) {
+    if (wantsAccessToken && (isExpired || tokens.accessToken === undefined)) {
       const living = await renewed(handle, entry, tokens)
-      return (await sendRevocation(handle, entry, living ?? tokens, operation)).revocation
+      if (living === 'unknown' && tokens.accessToken === undefined) return 'PENDING'
+      const known = typeof living === 'string' ? tokens : living
+      return (await sendRevocation(handle, entry, known, operation)).revocation
     }
     const { revocation, needsLivingToken } = await sendRevocation(handle, entry, tokens, operation)
     if (!needsLivingToken) return revocation
     const living = await renewed(handle, entry, tokens)
-    return living === undefined
+    return typeof living === 'string'
       ? revocation
       : (await sendRevocation(handle, entry, living, operation)).revocation
   }
@@ -109,12 +114,12 @@ export function createRevocations(ports: Ports): Revocations {
     handle: ProviderHandle,
     entry: RevocationRow,
     tokens: RevocableTokens,
-  ): Promise<RevocableTokens | undefined> {
+  ): Promise<RevocableTokens | 'dead' | 'unknown'> {
     const answer = await revive(handle, entry, tokens)
-    if (answer === undefined) {
+    if (typeof answer === 'string') {
       const { provider, account } = entry
       log.warn('Could not refresh the access token that is to be revoked', { provider, account })
-      return undefined
+      return answer
     }
     await store.replaceRevocationTokens(entry.id, sealTokens(keyring, entry, answer))
     return { accessToken: answer.accessToken, refreshToken: answer.refreshToken ?? tokens.refreshToken }
@@ -130,7 +135,11 @@ export function createRevocations(ports: Ports): Revocations {
 
   return {
     attempt,
-    file: (row, tokens) => revocationEntry(keyring, newEntry(), row, tokens),
+    file(row, tokens) {
+      const sibling = openSibling(row, keyring)
+      const all = sibling === undefined ? [tokens] : [tokens, { refreshToken: sibling }]
+      return all.map(filed => revocationEntry(keyring, newEntry(), row, filed))
+    },
     async abandon(grant, tokens) {
       const { provider, account } = grant
       if (await wouldEndOther(grant)) {
