@@ -4,7 +4,7 @@
 export interface Clock {
   /** Milliseconds since the epoch by the wall clock, which may jump. */
   now(): number
-  /** Milliseconds that only go forward, from an arbitrary start. */
+  /** Whole milliseconds that only go forward, from an arbitrary start: what is made of them is stored as integers. */
   monotonic(): number
   /** Calls back once after that many milliseconds; the returned function cancels. Never keeps the process alive. */
   schedule(ms: number, callback: () => void): () => void

@@ -4,7 +4,7 @@ import type { Clock, Random } from '../broker/ports.ts'
 /** The clocks and timers of the process. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => Math.floor(performance.now()),
   schedule(ms, callback) {
     const timer = setTimeout(callback, ms)
     timer.unref()
