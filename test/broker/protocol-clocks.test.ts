@@ -42,6 +42,16 @@ describe('a clock that is set ten days ahead', () => {
     expect(server.inFlight.max).toBeLessThanOrEqual(4)
   })
 
+  it('asks nobody for consent, though a token without a refresh token is asked for at once', async () => {
+    const definition = { answer: { refresh_token: '/none', provider_account_id: '/account' } }
+    const machine = createMachine({ definition })
+    const { connect, token, status } = await machine.run()
+    await connect()
+    machine.clock.jump(10 * DAY)
+    await token()
+    expect((await status()).state).toBe('ACTIVE')
+  })
+
   it('and back again is survived by a restart in between and after', async () => {
     const { clock, broker, run } = await createConnected()
     clock.jump(10 * DAY)

@@ -56,7 +56,10 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
     observe,
     isBehind: () => clock.now() < mark - BEHIND_MS,
     isAhead: time => time > clock.now() + BEHIND_MS,
-    hasJumped: () => clock.monotonic() - jumpedAt < JUMP_REMEMBERED_MS,
+    hasJumped() {
+      observe()
+      return clock.monotonic() - jumpedAt < JUMP_REMEMBERED_MS
+    },
     async start() {
       mark = (await store.clockMark()) ?? 0
       const behindMs = mark - clock.now()
