@@ -8,9 +8,12 @@ export const attemptEnded = {
   leaseUntil: undefined,
 } as const
 
-/** The row after the intent to refresh; `undefined` if the base has moved or somebody else holds the lease. */
+/**
+ * The row after the intent to refresh; `undefined` if the base has moved, somebody else has tried meanwhile, or holds
+ * the lease.
+ */
 export function attemptedRow(row: ConnectionRow, attempt: AttemptStart): ConnectionRow | undefined {
-  if (!isBase(row, attempt)) return undefined
+  if (!isBase(row, attempt) || row.failures !== attempt.failures) return undefined
   if (isLeasedToOther(row, attempt)) return undefined
   return {
     ...row,

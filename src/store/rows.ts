@@ -121,6 +121,8 @@ export interface NewGrant extends GrantFacts {
 }
 
 export interface AttemptStart extends Base {
+  /** How many failures it knows of: a refusal is judged by what came before it. */
+  readonly failures: number
   readonly attemptId: string
   readonly now: number
   readonly leaseOwner: string

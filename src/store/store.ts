@@ -75,7 +75,7 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   /**
    * Records the intent of a refresh: the attempt, and that its outcome is unknown from now on.
    *
-   * @returns whether base and lease allowed it
+   * @returns whether base, failures and lease allowed it
    */
   beginAttempt(attempt: AttemptStart): Promise<boolean>
   /**

@@ -12,9 +12,10 @@ const accounts = Array.from({ length: 40 }, (_, index) => `account-${String(inde
 async function begin(store: Store, account: string, now: number, leaseOwner: string, leaseUntil: number) {
   const row = await store.findConnection('acme', account)
   if (row === undefined) throw new Error('not connected')
-  const { id, grantEpoch, counter } = row
-  const attempt = { id, grantEpoch, counter, attemptId: `attempt ${account}`, now, leaseOwner, leaseUntil }
-  if (!(await store.beginAttempt(attempt))) throw new Error('the attempt was not accepted')
+  const { id, grantEpoch, counter, failures } = row
+  const attempt = { id, grantEpoch, counter, failures, attemptId: `attempt ${account}`, now }
+  if (!(await store.beginAttempt({ ...attempt, leaseOwner, leaseUntil })))
+    throw new Error('the attempt was not accepted')
 }
 
 describe('an unknown outcome is found out at once', () => {

@@ -41,7 +41,7 @@ describe('renewal', () => {
     const row = await store.findConnection('acme', '')
     if (row === undefined) throw new Error('not connected')
     const { id, grantEpoch, counter } = row
-    const attempt = { id, grantEpoch, counter, attemptId: 'lost', now: clock.now() }
+    const attempt = { id, grantEpoch, counter, failures: 0, attemptId: 'lost', now: clock.now() }
     await store.beginAttempt({ ...attempt, leaseOwner: 'local', leaseUntil: clock.now() })
     const restarted = boot()
     expect((await store.findConnection('acme', ''))?.outcomeUnknownSince).toBe(clock.now())

@@ -41,6 +41,15 @@ export function attemptContract(open: OpenStore): void {
       expect(await store.findConnection('pinterest', 'alice')).toEqual(row)
     })
 
+    it('changes nothing if another attempt has failed meanwhile, by which this one would be judged', async () => {
+      const store = await open()
+      const row = await connect(store)
+      await store.beginAttempt(sampleAttempt(row))
+      const failed = await store.failRefresh(baseOf(row), sampleFailure())
+      expect(await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))).toBe(false)
+      expect(await store.findConnection('pinterest', 'alice')).toEqual(failed)
+    })
+
     it.each([
       ['one millisecond before the end', t0 + 19_999, false],
       ['at the end', t0 + 20_000, true],
@@ -70,7 +79,7 @@ export function attemptContract(open: OpenStore): void {
       const row = await connect(store)
       await store.beginAttempt(sampleAttempt(row))
       await store.failRefresh(baseOf(row), sampleFailure({ state: 'REAUTH_REQUIRED' }))
-      expect(await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))).toBe(true)
+      expect(await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2', failures: 1 }))).toBe(true)
     })
   })
 
@@ -93,8 +102,8 @@ export function attemptContract(open: OpenStore): void {
     it('counts failures, and keeps since when it fails', async () => {
       const store = await open()
       const row = await connect(store)
-      for (const at of [t0 + 1, t0 + 2]) {
-        await store.beginAttempt(sampleAttempt(row))
+      for (const [failures, at] of [t0 + 1, t0 + 2].entries()) {
+        await store.beginAttempt(sampleAttempt(row, { failures }))
         await store.failRefresh(baseOf(row), sampleFailure({ error: { ...sampleFailure().error, at } }))
       }
       expect(await store.findConnection('pinterest', 'alice')).toMatchObject({
@@ -108,13 +117,13 @@ export function attemptContract(open: OpenStore): void {
       const store = await open()
       const row = await connect(store)
       for (const tries of [1, 2]) {
-        await store.beginAttempt(sampleAttempt(row, { now: t0 + 5_000 * tries }))
+        await store.beginAttempt(sampleAttempt(row, { failures: tries - 1, now: t0 + 5_000 * tries }))
         expect(await store.failRefresh(baseOf(row), sampleFailure({ outcomeUnknown: true }))).toMatchObject({
           outcomeUnknownSince: t0 + 5_000,
           outcomeUnknownTries: tries,
         })
       }
-      await store.beginAttempt(sampleAttempt(row))
+      await store.beginAttempt(sampleAttempt(row, { failures: 2 }))
       const known = await store.failRefresh(baseOf(row), sampleFailure())
       expect(known?.outcomeUnknownSince).toBeUndefined()
       expect(known?.outcomeUnknownTries).toBe(0)
@@ -124,8 +133,8 @@ export function attemptContract(open: OpenStore): void {
       const store = await open()
       const row = await connect(store)
       const failed = { state: 'REAUTH_REQUIRED', stateReason: 'refresh_token_refused' } as const
-      for (const at of [t0 + 30_000, t0 + 40_000]) {
-        await store.beginAttempt(sampleAttempt(row))
+      for (const [failures, at] of [t0 + 30_000, t0 + 40_000].entries()) {
+        await store.beginAttempt(sampleAttempt(row, { failures }))
         const error = { ...sampleFailure().error, at }
         expect(await store.failRefresh(baseOf(row), sampleFailure({ ...failed, error }))).toMatchObject({
           ...failed,

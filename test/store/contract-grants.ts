@@ -67,7 +67,7 @@ export function grantContract(open: OpenStore): void {
         baseOf(first),
         sampleFailure({ outcomeUnknown: true, state: 'REAUTH_REQUIRED' }),
       )
-      await store.beginAttempt(sampleAttempt(first, { attemptId: 'a2' }))
+      await store.beginAttempt(sampleAttempt(first, { attemptId: 'a2', failures: 1 }))
       const grant = sparseGrant({
         expected: { id: 'c1', grantEpoch: 1 },
         connectTime: t0 + 100_000,

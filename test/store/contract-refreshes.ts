@@ -18,7 +18,7 @@ export function refreshContract(open: OpenStore): void {
       const row = await connect(store)
       await store.beginAttempt(sampleAttempt(row))
       await store.failRefresh(baseOf(row), sampleFailure({ outcomeUnknown: true }))
-      await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))
+      await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2', failures: 1 }))
       const outcome = sampleSuccess()
       const { now, ...facts } = outcome
       const expected = {

@@ -86,7 +86,7 @@ export function suspicionContract(open: OpenStore): void {
       const row = await connect(store)
       await store.beginAttempt(sampleAttempt(row))
       await store.failRefresh(baseOf(row), sampleFailure({ outcomeUnknown: true }))
-      await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))
+      await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2', failures: 1 }))
       const kept = sampleKept()
       const expected = {
         ...row,

@@ -43,7 +43,7 @@ async function databaseOfVersion1(): Promise<string> {
   const row = await connect(store, { ...unknownThen })
   await store.beginAttempt(sampleAttempt(row))
   await store.failRefresh(baseOf(row), sampleFailure({ outcomeUnknown: true, nextRefreshAt: t0 }))
-  await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2' }))
+  await store.beginAttempt(sampleAttempt(row, { attemptId: 'a2', failures: 1 }))
   await connect(store, { ...unknownThen, id: 'c2', account: 'bob', nextRefreshAt: t0 })
   await store.addRevocation(sampleRevocation())
   await store.createConsent(sampleConsent())

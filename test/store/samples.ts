@@ -124,9 +124,13 @@ export function sampleSibling(changes: Partial<KeptSibling> = {}): KeptSibling {
   }
 }
 
-export function sampleAttempt(base: Base, changes: Partial<AttemptStart> = {}): AttemptStart {
+export function sampleAttempt(
+  base: Base & Partial<Pick<ConnectionRow, 'failures'>>,
+  changes: Partial<AttemptStart> = {},
+): AttemptStart {
   return {
     ...baseOf(base),
+    failures: base.failures ?? 0,
     attemptId: 'a1',
     now: t0 + 5_000,
     leaseOwner: 'broker-1',

@@ -123,17 +123,17 @@ async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass):
   // A clock that has jumped is no reason to ask a human for anything.
   if (isOver && ports.wallClock.hasJumped()) return { ok: false, connection, error: noRefreshToken(row) }
 
-  const begun: Attempt = {
-    base: { id: row.id, grantEpoch: row.grantEpoch, counter: row.counter },
-    attemptId: random.token(16),
-  }
-  const now = clock.now()
+  const { id, grantEpoch, counter, failures } = row
+  const begun: Attempt = { base: { id, grantEpoch, counter }, attemptId: random.token(16) }
+  const [now, planned] = [clock.now(), clock.monotonic()]
   const length = leases.lengthFor(handle.client.written.refresh.replay)
-  const lease = { leaseOwner: leases.owner, leaseUntil: now + length }
+  const start = { ...begun.base, failures, attemptId: begun.attemptId, now }
   const mayGoOn = await guard(
-    store.beginAttempt({ ...begun.base, attemptId: begun.attemptId, now, ...lease }),
+    store.beginAttempt({ ...start, leaseOwner: leases.owner, leaseUntil: now + length }),
   )
-  if (!mayGoOn) return reread(ports, connection)
+  // After a pause that cost the lease, another process may have spent the refresh token.
+  const hasLostLease = ports.replica !== undefined && clock.monotonic() >= planned + length
+  if (!mayGoOn || hasLostLease) return reread(ports, connection)
   if (isOver) return settleWithout(ports, connection, begun)
 
   const release = leases.hold(begun.base, begun.attemptId, length)
