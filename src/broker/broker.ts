@@ -90,6 +90,8 @@ export interface TokenRequest extends ConnectionName {
   /** The version that the provider refused. */
   readonly rejectedVersion?: string
   readonly requiredScopes: readonly string[]
+  /** Asked before the token is recorded as given; what it throws ends the request. Absent = may have it, however late. */
+  readonly authorize?: () => void
   /** Ends this caller's waiting, never the refresh. */
   readonly signal?: AbortSignal
 }
