@@ -1,7 +1,8 @@
 import type { Broker, ConnectionListRequest, ConnectionStatus } from '../broker/broker.ts'
 import type { Consent, ConsentConfirmation, ConsentLinkRequest } from '../broker/consent/consent.ts'
 import { BrokerError } from '../broker/errors.ts'
-import { isAllowed, isAllowedEverywhere } from '../broker/policy/policy.ts'
+import { allowedAccounts, isAllowed, isAllowedEverywhere } from '../broker/policy/policy.ts'
+import type { Sight } from '../broker/visible-rows.ts'
 import {
   type AdminServiceService,
   type CompleteConsentRequest,
@@ -92,7 +93,7 @@ export function createAdminProcedures(broker: Broker): Procedures<typeof AdminSe
       allows: anywhere,
       parse: () => undefined,
       run: async (_request, { caller }) => {
-        const providers = await broker.listProviders(countedFor(caller))
+        const providers = await broker.listProviders(sightOf(caller, 'ListProviders'))
         const visible = providers.filter(({ provider }) =>
           mayKnowProvider(caller.allow, 'ListProviders', provider),
         )
@@ -178,7 +179,7 @@ async function* statusesToProto(
   for await (const status of statuses) yield { status: statusToProto(status) }
 }
 
-type ListRequest = Omit<ConnectionListRequest, 'visible'>
+type ListRequest = Omit<ConnectionListRequest, keyof Sight>
 
 function listRequestFromProto(request: ListConnectionsRequest): ListRequest {
   const { provider, state, pageSize, pageToken } = request
@@ -211,25 +212,26 @@ function storedState(state: ConnectionState): ConnectionListRequest['state'] {
   }
 }
 
-/** Which connections count for a caller; undefined = all, as for most who may list providers. */
-function countedFor({ allow }: Caller): ConnectionListRequest['visible'] | undefined {
-  if (isAllowedEverywhere(allow, 'ListProviders')) return undefined
-  return name => isAllowed(allow, 'ListProviders', name)
+/** Which connections a caller may see; undefined = all, as for most who may list. */
+function sightOf({ allow }: Caller, method: string): Sight | undefined {
+  if (isAllowedEverywhere(allow, method)) return undefined
+  return {
+    visible: name => isAllowed(allow, method, name),
+    accounts: provider => allowedAccounts(allow, method, provider),
+  }
 }
 
 /** A provider that no rule shows lists like one without connections: the broker is not even asked for it. */
 async function listVisibleConnections(
   broker: Broker,
   request: ListRequest,
-  { allow }: Caller,
+  caller: Caller,
 ): Promise<ListConnectionsResponse> {
   const { provider } = request
-  if (provider !== undefined && !mayKnowProvider(allow, 'ListConnections', provider))
+  if (provider !== undefined && !mayKnowProvider(caller.allow, 'ListConnections', provider))
     return { connections: [], nextPageToken: '' }
-  return listPageThatFits(broker, {
-    ...request,
-    visible: name => isAllowed(allow, 'ListConnections', name),
-  })
+  const sight = sightOf(caller, 'ListConnections') ?? { visible: () => true }
+  return listPageThatFits(broker, { ...request, ...sight })
 }
 
 /** A page may hold less than was asked for; halving it keeps a page of long lists of scopes sendable. */

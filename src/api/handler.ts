@@ -1,7 +1,8 @@
 import type { handleUnaryCall, MethodDefinition, Server, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { type Authorization, accessDenied } from './authorization.ts'
+import type { Authorization } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
+import { createJudge, type Judge } from './judge.ts'
 import { reportCall } from './refusals.ts'
 import type { CallStatus } from './status.ts'
 import { type StreamProcedure, streamHandler } from './stream.ts'
@@ -11,6 +12,8 @@ interface Call {
   readonly caller: Caller
   /** Aborts when the client cancels, or when the client's or the server's deadline passes. */
   readonly signal: AbortSignal
+  /** Judges the call again. */
+  readonly judge: Judge
 }
 
 /** How one unary RPC is answered. Created by {@link rpc}. */
@@ -25,15 +28,31 @@ export interface RpcSteps<Request, Input, Response> {
   /** Validates the request and translates it into the broker's words. */
   readonly parse: (request: Request) => Input
   readonly run: (input: Input, call: Call) => Promise<Response>
+  /**
+   * What may take long, and tells of a connection, is only for who has the right to it when it is told, too; so is why
+   * it failed. Default: the right at the call's arrival counts, for what it has done since is done.
+   */
+  readonly judgedAgain?: true
 }
 
-/** An RPC: authorized first, then validated, then run. */
+/** An RPC: authorized first, then validated, then run, and authorized again if it says so. */
 export function rpc<Request, Input, Response>({
   allows,
   parse,
   run,
+  judgedAgain,
 }: RpcSteps<Request, Input, Response>): Procedure<Request, Response> {
-  return { allows, answer: (request, call) => run(parse(request), call) }
+  return {
+    allows,
+    async answer(request, call) {
+      const input = parse(request)
+      try {
+        return await run(input, call)
+      } finally {
+        if (judgedAgain) call.judge()
+      }
+    },
+  }
 }
 
 /** A generated service. */
@@ -90,11 +109,10 @@ function answerBytes(method: AnyMethod, procedure: Procedure<unknown, unknown>, 
     try {
       caller = edge.gate.callerOf(call.metadata)
       request = decode(method, call.request)
-      caller = edge.gate.callerNow(call.metadata)
-      if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
-      return method.responseSerialize(
-        await procedure.answer(request, { caller, signal: cancellation.signal }),
-      )
+      const { allows, answer } = procedure
+      const judge = createJudge(edge.gate, { metadata: call.metadata, method: name, allows, request })
+      caller = judge()
+      return method.responseSerialize(await answer(request, { caller, judge, signal: cancellation.signal }))
     } catch (error) {
       throw reportCall(error, edge, { method: method.path, caller, request })
     } finally {

@@ -20,6 +20,8 @@ export interface JwksOptions {
   readonly read: () => Promise<string>
   /** For the log. */
   readonly source: JwksSource
+  /** How many tokens may wait for this issuer now; never more than {@link WAITING_MAX}. */
+  readonly waitingMax: () => number
   readonly clock: Pick<Clock, 'monotonic' | 'schedule'>
   readonly log: Log
 }
@@ -33,8 +35,8 @@ export const KEYS_AGE_MS = 10 * 60_000
 /** Milliseconds that callers wait for an issuer. */
 export const READ_MS_MAX = 5_000
 /**
- * Tokens that wait for one issuer at a time, a quarter of those that are checked: with more, strangers who make up
- * tokens would take the places of all others. A token whose key is known never waits.
+ * Tokens that wait for one issuer at a time, a quarter of those of it that are checked: with more, strangers who make
+ * up tokens would take the places of all others. A token whose key is known never waits.
  */
 export const WAITING_MAX = 250
 /** When one beyond that may try again: an issuer that works has answered by then. */
@@ -46,7 +48,7 @@ const KEYS_MAX = 100
  * Creates the keys of one issuer, which are first read when they are first needed. While they cannot be read,
  * those that were read last stay good.
  */
-export function createJwks({ read, source, clock, log }: JwksOptions): Jwks {
+export function createJwks({ read, source, waitingMax, clock, log }: JwksOptions): Jwks {
   let text = ''
   let keys: ReturnType<typeof createLocalJWKSet> | undefined
   let generation = 0
@@ -83,7 +85,7 @@ export function createJwks({ read, source, clock, log }: JwksOptions): Jwks {
 
   /** @throws BrokerError `BROKER_UNAVAILABLE` */
   async function waitFor(read: Promise<void> | undefined): Promise<void> {
-    if (waiting >= WAITING_MAX) throw crowded()
+    if (waiting >= Math.min(waitingMax(), WAITING_MAX)) throw crowded()
     waiting++
     await read
     waiting--

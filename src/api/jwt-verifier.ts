@@ -38,16 +38,29 @@ const TOKEN_LENGTH_MAX = 16 * 1024
 const VERIFIED_MAX = 10_000
 /** Milliseconds after which a token is checked anew, so that a key that was withdrawn is not believed for long. */
 const RECHECK_MS = 10 * 60_000
-/** Checks at a time; each takes a fraction of a millisecond unless its issuer is slow. */
-const PENDING_MAX = 1_000
+/**
+ * Checks at a time for each source of keys, because who makes up tokens of one issuer must not hold up another; each
+ * takes a fraction of a millisecond unless its issuer is slow.
+ */
+export const PENDING_MAX = 1_000
+/**
+ * Tokens that wait for their issuers' keys at a time, all together, 16 KiB each at the most. Each source has an equal
+ * part to itself, so that those who are away take nothing from the others.
+ */
+const ALL_WAITING_MAX = 1_000
 const RETRY_MS = 1_000
 /** Seconds by which the clock of an issuer may be ahead. An end is an end: it gets none. */
 const SKEW_S = 10
 
-/** An issuer that is believed. */
-interface Issuer {
-  readonly source: string
+/** Where keys come from, and the checks with them that go on, by the hash of their token. */
+interface KeySource {
   readonly keys: Jwks
+  readonly pending: Map<string, Promise<JwtAnswer>>
+}
+
+/** An issuer that is believed. */
+interface Issuer extends KeySource {
+  readonly source: string
   readonly algorithms: string[]
 }
 
@@ -66,10 +79,9 @@ interface Checked {
 export function createJwtVerifier({ readKeys, clock, log }: JwtVerifierOptions): JwtVerifier {
   let issuers = new Map<string, Issuer>()
   const checked = new Map<string, Checked>()
-  const pending = new Map<string, Promise<JwtAnswer>>()
+  let waitingMax = ALL_WAITING_MAX
 
-  async function check(token: string, id: string): Promise<JwtAnswer> {
-    const issuer = issuerFor(token, issuers)
+  async function check(token: string, id: string, issuer: NamedIssuer): Promise<JwtAnswer> {
     const { keys } = issuer
     const generation = keys.generation()
     const answer: JwtAnswer = { kind: 'jwt', jwt: await verified(token, issuer, clock.now()) }
@@ -84,6 +96,14 @@ export function createJwtVerifier({ readKeys, clock, log }: JwtVerifierOptions):
     checked.set(id, entry)
   }
 
+  function createSource(source: JwksSource): KeySource {
+    const read = () => readKeys(source)
+    return {
+      keys: createJwks({ read, source, waitingMax: () => waitingMax, clock, log }),
+      pending: new Map(),
+    }
+  }
+
   function isFresh({ answer, keys, generation, checkedAt }: Checked): boolean {
     const isTrusted = issuers.get(answer.jwt.issuer)?.keys === keys && keys.generation() === generation
     return isTrusted && clock.monotonic() - checkedAt < RECHECK_MS
@@ -91,18 +111,21 @@ export function createJwtVerifier({ readKeys, clock, log }: JwtVerifierOptions):
 
   return {
     trust(callers) {
-      const sets = new Map([...issuers.values()].map(({ source, keys }) => [source, keys]))
+      const sources = new Map<string, KeySource>(
+        [...issuers.values()].map(({ source, keys, pending }) => [source, { keys, pending }]),
+      )
       const next = new Map<string, Issuer>()
       for (const { proof } of callers) {
         if (proof.kind !== 'jwt') continue
         const source = sourceOf(proof)
-        const keys =
-          sets.get(source) ?? createJwks({ read: () => readKeys(proof.keys), source: proof.keys, clock, log })
-        sets.set(source, keys)
+        const known = sources.get(source) ?? createSource(proof.keys)
+        sources.set(source, known)
         const algorithms = next.get(issuerOf(proof))?.algorithms ?? []
-        next.set(issuerOf(proof), { source, keys, algorithms: [...algorithms, ...proof.algorithms] })
+        next.set(issuerOf(proof), { ...known, source, algorithms: [...algorithms, ...proof.algorithms] })
       }
       issuers = next
+      const count = new Set([...issuers.values()].map(({ source }) => source)).size
+      waitingMax = Math.max(1, Math.floor(ALL_WAITING_MAX / count))
       checked.clear()
     },
     verify(token) {
@@ -110,10 +133,12 @@ export function createJwtVerifier({ readKeys, clock, log }: JwtVerifierOptions):
       const id = createHash('sha256').update(token).digest('base64')
       const known = checked.get(id)
       if (known !== undefined && isFresh(known)) return known.answer
+      const issuer = issuerFor(token, issuers)
+      const { pending } = issuer
       const running = pending.get(id)
       if (running !== undefined) return running
       if (pending.size >= PENDING_MAX) throw busy()
-      const answer = check(token, id).finally(() => pending.delete(id))
+      const answer = check(token, id, issuer).finally(() => pending.delete(id))
       pending.set(id, answer)
       return answer
     },
@@ -201,7 +226,7 @@ function whyNot(error: errors.JOSEError): string {
 }
 
 function busy(): BrokerError {
-  return new BrokerError('BROKER_UNAVAILABLE', 'too many JWTs are being checked; try again', {
+  return new BrokerError('BROKER_UNAVAILABLE', 'too many JWTs of this issuer are being checked; try again', {
     retryAfterMs: RETRY_MS,
   })
 }

@@ -4,6 +4,7 @@ import { isAllowed, isAllowedAnywhere } from '../broker/policy/policy.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
+import { createJudge } from './judge.ts'
 import { reportCall } from './refusals.ts'
 
 /** One authenticated stream. */
@@ -107,11 +108,11 @@ async function serve(
 ): Promise<void> {
   const name = nameOf(method)
   const request = decode(method, call.request)
-  const callerNow = () => gate.callerNow(call.metadata)
-  const caller = callerNow()
-  if (!procedure.allows(caller.allow, name, request)) throw accessDenied(caller, name)
+  const { allows } = procedure
+  const judge = createJudge(gate, { metadata: call.metadata, method: name, allows, request })
+  const caller = judge()
   const permits = (connection: ConnectionName) => {
-    const { allow } = callerNow()
+    const { allow } = gate.callerNow(call.metadata)
     if (!isAllowedAnywhere(allow, name)) throw accessDenied(caller, name)
     return isAllowed(allow, name, connection)
   }
@@ -121,12 +122,9 @@ async function serve(
   const { weight, messages } = procedure.open(request, { caller, signal, permits, authorize })
   const leave = watches.enter(caller.name, weight)
   // For a stream that has nothing to say for a long time.
-  let judged = caller
   const leaveOpen = openStreams.add(() => {
     try {
-      const now = callerNow()
-      if (now !== judged && !procedure.allows(now.allow, name, request)) throw accessDenied(now, name)
-      judged = now
+      judge()
     } catch (error) {
       fail(error)
     }

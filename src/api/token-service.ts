@@ -12,6 +12,7 @@ import {
   type WatchAccessTokensResponse,
 } from '../gen/tokenbroker/v1/token_broker.ts'
 import { onConnection, onDisconnection, onEveryConnection, requireAllowedScopes } from './authorization.ts'
+import type { Caller } from './callers.ts'
 import { accessTokenToProto, disconnectionToProto, statusToProto } from './conversion.ts'
 import { type Procedures, rpc } from './handler.ts'
 import { WATCHED_PER_STREAM_MAX } from './limits.ts'
@@ -32,9 +33,14 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
     getAccessToken: rpc({
       allows: onConnection,
       parse: tokenRequestFromProto,
-      run: async (request, { caller, signal }) => {
-        requireAllowedScopes(caller, 'GetAccessToken', request, request.requiredScopes)
-        return { token: accessTokenToProto(await broker.getAccessToken({ ...request, caller, signal })) }
+      judgedAgain: true,
+      run: async (request, { caller, judge, signal }) => {
+        const permit = (now: Caller) =>
+          requireAllowedScopes(now, 'GetAccessToken', request, request.requiredScopes)
+        permit(caller)
+        const authorize = () => permit(judge())
+        const token = await broker.getAccessToken({ ...request, caller, authorize, signal })
+        return { token: accessTokenToProto(token) }
       },
     }),
     watchAccessTokens: stream({
@@ -47,6 +53,7 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
     getStatus: rpc({
       allows: onConnection,
       parse: statusRequestFromProto,
+      judgedAgain: true,
       run: async (request, { caller }) => ({
         status: statusToProto(await broker.getStatus({ ...request, caller })),
       }),
@@ -54,6 +61,7 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
     refresh: rpc({
       allows: onConnection,
       parse: nameFromProto,
+      judgedAgain: true,
       run: async (name, { caller }) => {
         const { status, refreshed } = await broker.refresh({ ...name, caller })
         return { status: statusToProto(status), refreshed }
@@ -68,7 +76,9 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
   }
 }
 
-function tokenRequestFromProto(request: GetAccessTokenRequest): Omit<TokenRequest, 'caller' | 'signal'> {
+function tokenRequestFromProto(
+  request: GetAccessTokenRequest,
+): Omit<TokenRequest, 'caller' | 'authorize' | 'signal'> {
   const { minTtl, rejectedVersion, requiredScopes } = request
   refuseFaults({
     ...connectionFaults(request),

@@ -9,6 +9,7 @@ import type { BrokerError } from './errors.ts'
 import type { GovernorSnapshot } from './governor/governor.ts'
 import type { Keys } from './keys/keys.ts'
 import type { RebindRequest, RebindResult } from './keys/rebind.ts'
+import type { Sight } from './visible-rows.ts'
 
 /**
  * What the broker does, as its edges (gRPC and browser) see it. Requests are already authorized;
@@ -35,7 +36,7 @@ export interface Broker extends AuditReader {
   /** Yields until `signal` aborts. Throws `BROKER_UNAVAILABLE` if the store is away or the reader too slow. */
   watchConnections(request: ConnectionWatch): AsyncIterable<ConnectionStatus>
   /** Ordered by id. Counts the connections that are visible; absent = all. */
-  listProviders(visible?: (name: ConnectionName) => boolean): Promise<ProviderSummary[]>
+  listProviders(sight?: Sight): Promise<ProviderSummary[]>
   /** Binds stored tokens to the endpoint and client that are configured now. */
   rebindConnections(request: RebindRequest): Promise<RebindResult>
   /** What became of the last accepted restore; absent = none was ever accepted. */
@@ -90,6 +91,8 @@ export interface TokenRequest extends ConnectionName {
   /** The version that the provider refused. */
   readonly rejectedVersion?: string
   readonly requiredScopes: readonly string[]
+  /** Asked before the token is recorded as given; what it throws ends the request. Absent = may have it, however late. */
+  readonly authorize?: () => void
   /** Ends this caller's waiting, never the refresh. */
   readonly signal?: AbortSignal
 }
@@ -208,13 +211,11 @@ export interface Import {
   readonly note: string
 }
 
-export interface ConnectionListRequest {
+export interface ConnectionListRequest extends Sight {
   readonly provider?: string
   readonly state?: StoredState
   readonly pageSize: number
   readonly pageToken: string
-  /** Which connections the caller may see. */
-  readonly visible: (name: ConnectionName) => boolean
 }
 
 export interface ConnectionList {

@@ -108,7 +108,7 @@ export function createBroker(outside: BrokerPorts): Broker {
     completeConsent: request => completeConsent(inner, request),
     importConnection: request => importConnection(inner, request),
     listConnections: request => listConnections(inner, request),
-    listProviders: visible => listProviders(inner, visible),
+    listProviders: sight => listProviders(inner, sight),
     listAuditRecords: request => listAuditRecords(inner, request),
     findReleases: search => findReleases(inner, search),
     hasProvider: id => providers.has(id),

@@ -1,4 +1,5 @@
 import type { Keyring } from '../store/keyring.ts'
+import type { ConnectionCount } from '../store/queries.ts'
 import type { ConnectionRow } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type {
@@ -15,6 +16,7 @@ import type { Clock } from './ports.ts'
 import type { Providers } from './providers.ts'
 import type { Usage } from './renewal/usage.ts'
 import { statusOf, withLastUse } from './status.ts'
+import { type Sight, visibleRows } from './visible-rows.ts'
 
 /** A page holds at most that many connections, and this many where the caller does not say. */
 const PAGE_MAX = 1_000
@@ -39,7 +41,7 @@ export async function listConnections(
   request: ConnectionListRequest,
 ): Promise<ConnectionList> {
   const limit = Math.min(request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize, PAGE_MAX)
-  const rows = await visibleRows(ports, request, limit + 1)
+  const rows = await firstRows(ports, request, limit + 1)
   const page = rows.slice(0, limit)
   const last = page.at(-1)
   const connections = page.map(row => statusOfRow(ports, row))
@@ -47,20 +49,19 @@ export async function listConnections(
 }
 
 /** The first visible rows after the page token, as many as wanted or as there are. */
-async function visibleRows(
+async function firstRows(
   { store }: ListPorts,
-  { provider, state, pageToken, visible }: ConnectionListRequest,
+  { pageToken, ...query }: ConnectionListRequest,
   wanted: number,
 ): Promise<ConnectionRow[]> {
   const found: ConnectionRow[] = []
-  let after = pageToken === '' ? undefined : decodePageToken(pageToken)
-  for (;;) {
-    const limit = Math.min(Math.max(wanted, PAGE_DEFAULT), PAGE_MAX + 1)
-    const rows = await guard(store.listConnections({ provider, state, after, limit }))
-    found.push(...rows.filter(row => visible(row)))
-    after = rows.at(-1)
-    if (found.length >= wanted || rows.length < limit) return found.slice(0, wanted)
+  const after = pageToken === '' ? undefined : decodePageToken(pageToken)
+  const limit = Math.max(wanted, PAGE_DEFAULT)
+  for await (const rows of visibleRows(store, { ...query, after, limit })) {
+    found.push(...rows)
+    if (found.length >= wanted) break
   }
+  return found.slice(0, wanted)
 }
 
 /** The state of a connection that was just listed; what is in memory is newer. */
@@ -76,14 +77,11 @@ export function statusOfRow(
 /**
  * The configured providers with their counts, ordered by id.
  *
- * @param visible which connections are counted; absent = all, which is much cheaper
+ * @param sight which connections are counted; absent = all
  */
-export async function listProviders(
-  ports: ListPorts,
-  visible?: ConnectionListRequest['visible'],
-): Promise<ProviderSummary[]> {
+export async function listProviders(ports: ListPorts, sight?: Sight): Promise<ProviderSummary[]> {
   const { store, providers } = ports
-  const counts = visible ? await countVisible(ports, visible) : await guard(store.countConnections())
+  const counts = sight ? await countVisible(ports, sight) : await guard(store.countConnections())
   const sum = (id: string, states: readonly string[]) =>
     counts
       .filter(({ provider, state }) => provider === id && states.includes(state))
@@ -101,10 +99,18 @@ export async function listProviders(
   }))
 }
 
-/** One count for each visible connection. */
-async function countVisible(ports: ListPorts, visible: ConnectionListRequest['visible']) {
-  const rows = await visibleRows(ports, { pageSize: 0, pageToken: '', visible }, Number.POSITIVE_INFINITY)
-  return rows.map(({ provider, state }) => ({ provider, state, count: 1 }))
+/** Counts of the visible connections: by the store where all of a provider are, else one for each. */
+async function countVisible({ store, providers }: ListPorts, sight: Sight): Promise<ConnectionCount[]> {
+  const ids = providers.all().map(({ provider }) => provider.id)
+  const isWhole = (id: string) => sight.accounts?.(id).includes('*') === true
+  const whole = ids.some(isWhole) ? await guard(store.countConnections()) : []
+  const counts = whole.filter(({ provider }) => isWhole(provider))
+  for (const id of ids.filter(id => !isWhole(id))) {
+    for await (const rows of visibleRows(store, { ...sight, provider: id, limit: PAGE_MAX })) {
+      counts.push(...rows.map(({ provider, state }) => ({ provider, state, count: 1 })))
+    }
+  }
+  return counts
 }
 
 function encodePageToken({ provider, account }: ConnectionName): string {

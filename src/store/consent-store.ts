@@ -36,7 +36,10 @@ export interface ConsentStore {
    * @returns those that were ended, as they are now
    */
   expireHeldConsents(now: number): Promise<ConsentRow[]>
-  /** Records the outcome of a PENDING or HELD consent and drops what was sealed for it. */
+  /**
+   * Records the outcome of a PENDING or HELD consent and drops what was sealed for it; and of one that `saveGrant` has
+   * COMPLETED, when that was.
+   */
   finishConsent(id: string, outcome: ConsentOutcome, entry?: AuditEntry): Promise<void>
   /** Removes consents that were created before that time. */
   pruneConsents(createdBefore: number): Promise<void>

@@ -5,6 +5,8 @@ export interface ConnectionQuery {
   readonly provider?: string
   readonly state?: StoredState
   readonly after?: ConnectionName
+  /** Those that come before it in the order of the list; absent = to the last. */
+  readonly before?: ConnectionName
   readonly limit: number
 }
 

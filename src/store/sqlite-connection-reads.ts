@@ -41,19 +41,32 @@ export function createConnectionReads(database: Database, { read }: Transactions
 }
 
 /** The filter is part of the text, so that each of its forms has the index that it needs. */
-function list(database: Database, { provider, state, after, limit }: ConnectionQuery) {
+function list(database: Database, { provider, state, after, before, limit }: ConnectionQuery) {
   const filters = [
     ...(provider === undefined ? [] : ['provider = @provider']),
     ...(state === undefined ? [] : ['state = @state']),
-    '(provider, account) > (@afterProvider, @afterAccount)',
+    ...(after === undefined ? [] : [beyond('>', 'after', after.provider === provider)]),
+    ...(before === undefined ? [] : [beyond('<', 'before', before.provider === provider)]),
   ]
-  // No provider is empty, so ('', '') stands before all of them.
-  const position = { afterProvider: after?.provider ?? '', afterAccount: after?.account ?? '' }
+  const positions = {
+    ...{ afterProvider: after?.provider, afterAccount: after?.account },
+    ...{ beforeProvider: before?.provider, beforeAccount: before?.account },
+  }
+  // Of a provider in one state SQLite would read all of the provider, because its names are unique.
+  const index = state === undefined ? '' : 'INDEXED BY connections_by_state'
+  const where = filters.length === 0 ? '' : `WHERE ${filters.join(' AND ')}`
   const page = select<[Record<string, SqlValue | undefined>]>(
     database,
-    `WHERE ${filters.join(' AND ')} ORDER BY provider, account LIMIT @limit`,
+    `${index} ${where} ORDER BY provider, account LIMIT @limit`,
   )
-  return page.all({ provider, state, ...position, limit: checkLimit(limit) }).map(rowFromRecord)
+  return page.all({ provider, state, ...positions, limit: checkLimit(limit) }).map(rowFromRecord)
+}
+
+/** Within the one provider only its accounts are compared: SQLite would begin each page at the first of them. */
+function beyond(side: '<' | '>', position: 'after' | 'before', isWithin: boolean): string {
+  return isWithin
+    ? `account ${side} @${position}Account`
+    : `(provider, account) ${side} (@${position}Provider, @${position}Account)`
 }
 
 /** The test stands in the text, because only that selects the partial index. */

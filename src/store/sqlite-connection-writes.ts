@@ -16,6 +16,7 @@ import type { AuditEntry } from './record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
 import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
+import { wiped } from './sqlite-consents.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
@@ -78,6 +79,7 @@ export function createConnectionWrites(
     const record = table.findByName.get(grant.provider, grant.account)
     const row = grantedRow(grant, record && rowFromRecord(record))
     if (row === undefined) return undefined
+    if (grant.consentId !== undefined) table.completeConsent.run(grant.consentId)
     if (grant.cancelRevocations) table.cancelRevocations.run(recordFromRow(row))
     const statement = record === undefined ? table.insert : table.update
     return stored(statement.get(recordFromRow(row)))
@@ -169,6 +171,10 @@ function prepareStatements(database: Database) {
       `DELETE FROM connections WHERE provider = ? AND account = ? RETURNING ${columns}`,
     ),
     insertRevocation: database.prepare<[SqlRecord]>(insertSql('revocations', codecs.revocations.columnNames)),
+    completeConsent: database.prepare<[string]>(
+      `UPDATE consents SET state = 'COMPLETED', finished_at = NULL, ${wiped}
+       WHERE id = ? AND state IN ('PENDING', 'HELD', 'EXPIRED')`,
+    ),
     // Of whatever provider the same client is. Where one side does not know its provider account, the account's name
     // is the best evidence.
     cancelRevocations: database.prepare<[SqlRecord]>(

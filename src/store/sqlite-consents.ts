@@ -70,7 +70,7 @@ export function createConsents(
 }
 
 /** What an ended consent keeps nothing of. */
-const wiped = 'state_hash = NULL, sealed_verifier = NULL, receipt_hash = NULL, sealed_code = NULL'
+export const wiped = 'state_hash = NULL, sealed_verifier = NULL, receipt_hash = NULL, sealed_code = NULL'
 
 function prepareStatements(database: Database) {
   const columns = columnNames.join(', ')
@@ -108,7 +108,8 @@ function prepareStatements(database: Database) {
       `UPDATE consents SET state = @state, finished_at = @finishedAt, error_reason = @errorReason,
          error_message = @errorMessage, error_provider_code = @errorProviderCode,
          ${wiped}
-       WHERE id = @id AND state IN ('PENDING', 'HELD')`,
+       WHERE id = @id AND (state IN ('PENDING', 'HELD')
+         OR (state = 'COMPLETED' AND @state = 'COMPLETED' AND finished_at IS NULL))`,
     ),
     prune: database.prepare<[number]>('DELETE FROM consents WHERE created_at < ?'),
   }

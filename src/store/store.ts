@@ -66,7 +66,8 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
    * account) and raises its grant epoch and counter. Nothing of an attempt, a lease, a sibling or a failure
    * survives. In the same transaction, revocations waiting for the same client and provider account are cancelled if
    * `cancelRevocations` says so; where either side does not know its provider account, those of the same
-   * account are.
+   * account are. Its consent, if it has no other outcome, is COMPLETED in that transaction, also if it was taken for
+   * EXPIRED meanwhile; when it has finished is for `finishConsent` to record.
    *
    * @returns the stored row, or `undefined` if `expected` no longer describes what is stored
    */

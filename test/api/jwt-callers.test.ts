@@ -3,7 +3,7 @@ import { type CryptoKey, exportSPKI, importJWK, type JWTPayload } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type Callers, createCallers } from '../../src/api/callers.ts'
 import { KEYS_AGE_MS, READ_MS_MAX, REREAD_MS, WAITING_MAX } from '../../src/api/jwks.ts'
-import { createJwtVerifier } from '../../src/api/jwt-verifier.ts'
+import { createJwtVerifier, PENDING_MAX } from '../../src/api/jwt-verifier.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import type { CallerConfig, JwksSource, JwtProof } from '../../src/config/config.ts'
 import { createFakeClock, settle } from '../broker/fake-clock.ts'
@@ -32,6 +32,8 @@ interface World {
   /** What the issuer publishes; an error is thrown, a promise is waited for. */
   published: unknown
   reads: number
+  /** Where keys are read that never come. */
+  readonly hanging: Set<JwksSource>
 }
 
 let world: World
@@ -45,13 +47,14 @@ function createWorld(...configs: CallerConfig[]): World {
   const log = createRecordingLog()
   const jwts = createJwtVerifier({ readKeys, clock, log })
   const created = createCallers({ callers: configs, jwts, clock })
-  async function readKeys(): Promise<string> {
+  async function readKeys(source: JwksSource): Promise<string> {
     world.reads++
+    if (world.hanging.has(source)) return new Promise(() => {})
     const published = await world.published
     if (published instanceof Error) throw published
     return typeof published === 'string' ? published : JSON.stringify({ keys: published })
   }
-  return { callers: created, clock, log, published: [key.jwk], reads: 0 }
+  return { callers: created, clock, log, published: [key.jwk], reads: 0, hanging: new Set() }
 }
 
 beforeEach(() => {
@@ -364,6 +367,43 @@ describe('the keys of an issuer', () => {
     const reasons = (await Promise.all(forged)).map(({ reason }) => reason)
     expect(reasons.filter(reason => reason === 'CALLER_UNAUTHENTICATED')).toHaveLength(WAITING_MAX)
     expect(world.reads).toBe(2)
+  })
+
+  it('that do not come hold up nobody but the callers of that issuer, however many issuers hang', async () => {
+    const issuers = Array.from({ length: 5 }, (_, nth) => `https://hanging-${nth}.example`)
+    const sources = issuers.map((url): JwksSource => ({ kind: 'url', url }))
+    const hanging = issuers.map((issuer, nth) => caller(`hanging-${nth}`, { issuer, keys: sources[nth] }))
+    world = createWorld(caller('web'), ...hanging)
+    for (const source of sources) world.hanging.add(source)
+    const waiting = issuers.flatMap(iss =>
+      Array.from({ length: PENDING_MAX + 1 }, (_, nth) =>
+        refusal(assemble({ alg: 'ES256', kid: 'k1' }, claims({ iss, jti: String(nth) }), 'AA')),
+      ),
+    )
+    await settle()
+    expect(await nameOf(await sign(key, claims()))).toBe('web')
+    await world.clock.advance(READ_MS_MAX)
+    const refused = await Promise.all(waiting)
+    expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['BROKER_UNAVAILABLE']))
+    // Each of six issuers has a sixth of the thousand that may wait.
+    const waited = refused.filter(({ message }) => message.includes('cannot be read'))
+    expect(waited).toHaveLength(5 * 166)
+    expect(world.reads).toBe(issuers.length + 1)
+  })
+
+  it('do not have a place taken from them by what is signed with keys of another issuer', async () => {
+    const iss = 'https://busy.example'
+    world = createWorld(caller('web'), caller('busy', { issuer: iss, keys: { kind: 'file', path: '/busy' } }))
+    expect(await nameOf(await sign(key, claims({ iss })))).toBe('busy')
+    const token = await sign(key, claims())
+    const busy = Array.from({ length: PENDING_MAX + 1 }, (_, nth) =>
+      refusal(assemble({ alg: 'ES256', kid: 'k1' }, claims({ iss, jti: String(nth) }), 'AA')),
+    )
+    // At the same moment, while all of them are being checked.
+    const right = nameOf(token)
+    expect((await busy.at(-1))?.reason).toBe('BROKER_UNAVAILABLE')
+    expect((await busy.at(-2))?.reason).toBe('CALLER_UNAUTHENTICATED')
+    expect(await right).toBe('web')
   })
 
   it('that were withdrawn do not vouch for tokens that they were believed for', async () => {

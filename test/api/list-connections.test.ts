@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { SEND_BYTES_MAX } from '../../src/api/limits.ts'
 import type { Broker, ConnectionListRequest } from '../../src/broker/broker.ts'
+import type { Sight } from '../../src/broker/visible-rows.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import type { ListConnectionsRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
 import { ConnectionState } from '../../src/gen/tokenbroker/v1/token_broker.ts'
@@ -94,6 +95,38 @@ describe('ListConnections', () => {
       ['square-eu', 'acme'],
     ])
   })
+
+  it.each([
+    ['everything', ['*'], ['*'], undefined],
+    ['a few accounts', ['pinterest'], ['acme', 'z*'], { pinterest: ['acme', 'z*'], 'square-eu': [] }],
+    ['a whole provider', ['square*'], ['*'], { pinterest: [], 'square-eu': ['*'] }],
+  ])(
+    'says among which accounts to look, of a caller who may see %s',
+    async (_, providers, accounts, expected) => {
+      const sights: (Sight | undefined)[] = []
+      const { listConnections, listProviders } = createFakeBroker()
+      const broker: Partial<Broker> = {
+        listConnections(request) {
+          sights.push(request)
+          return listConnections(request)
+        },
+        listProviders(sight) {
+          sights.push(sight)
+          return listProviders(sight)
+        },
+      }
+      const rule = { providers, accounts, methods: ['ListConnections', 'ListProviders'] }
+      const elsewhere = { providers: ['*'], accounts: ['*'], methods: ['GetStatus'] }
+      const client = await start(broker, [callerNamed('service', rule, elsewhere)])
+      await call(client, client.listConnections, REQUEST, bearer('service'))
+      await call(client, client.listProviders, {}, bearer('service'))
+      for (const sight of sights) {
+        const entries = Object.keys(expected ?? {}).map(id => [id, sight?.accounts?.(id)])
+        expect(sight?.accounts && Object.fromEntries(entries)).toEqual(expected)
+      }
+      expect(sights).toHaveLength(2)
+    },
+  )
 
   it('tells a caller alike of a provider that it may not know and of one that does not exist', async () => {
     const rule = { providers: ['pinterest'], accounts: ['*'], methods: ['ListConnections'] }

@@ -82,6 +82,7 @@ describe('GetAccessToken', () => {
         rejectedVersion: 'v1',
         requiredScopes: ['ads:read'],
         caller: expect.objectContaining({ name: 'operator', authentication: 'operator_token' }),
+        authorize: expect.any(Function),
         signal: expect.any(AbortSignal),
       },
     ])

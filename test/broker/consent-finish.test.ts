@@ -22,6 +22,34 @@ describe('consent.finish()', () => {
     })
   })
 
+  it('is not called expired while the code is exchanged, which takes minutes at the most', async () => {
+    const { depart, comeBack, broker, server, clock } = await createWorld()
+    const { link, state } = await depart()
+    const stateNow = async () => (await broker.getConsent(link.consentId)).state
+    await clock.advance(599_999)
+    const gate = Promise.withResolvers<void>()
+    server.script.push(gate.promise)
+    const back = comeBack({ code: 'c', state })
+    await clock.advance(300_000)
+    expect(await stateNow()).toBe('PENDING')
+    await clock.advance(1)
+    expect(await stateNow()).toBe('EXPIRED')
+    gate.resolve()
+    expect((await back).kind).toBe('connected')
+    expect(await stateNow()).toBe('COMPLETED')
+  })
+
+  it('connects although what the provider tells beside the tokens cannot be stored', async () => {
+    const verify = { url: 'https://as.example/status', yields: { name: '/username' } }
+    const { connect, store, log, get } = await createWorld({ definition: { operations: { verify } } })
+    store.enrichConnection = () => Promise.reject(new StoreError('full', 'the disk is full'))
+    expect((await connect()).kind).toBe('connected')
+    expect(log.map(({ message }) => message)).toContain(
+      'Could not store what the provider tells of a new grant',
+    )
+    expect((await get()).accessToken.expose()).toBe('at-1')
+  })
+
   it('takes a state once', async () => {
     const { depart, comeBack, server } = await createWorld()
     const { state } = await depart()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/secret.ts'
+import { StoreError } from '../../src/store/store.ts'
 import { createMachine } from './machine.ts'
 import { answers } from './scripted-server.ts'
 import { createWorld, type WorldOptions } from './world.ts'
@@ -166,6 +167,40 @@ describe('completeConsent()', () => {
     }
     expect(await complete()).toMatchObject(failed('EXCHANGE_FAILED'))
     expect(server.http.sent).toHaveLength(0)
+  })
+
+  it.each([
+    ['as long as all its requests may take', 299_999, 'HELD'],
+    ['longer than that, because the process stood still', 300_000, 'EXPIRED'],
+  ])('reports what is stored as completed, when the exchange takes %s', async (_, ms, meanwhile) => {
+    const { complete, clock, server, broker, stateOf, get } = await held()
+    await broker.start()
+    const gate = Promise.withResolvers<void>()
+    server.script.push(gate.promise)
+    const completion = complete()
+    await clock.advance(ms)
+    // The store is looked at every half minute only.
+    expect(await stateOf()).toBe(meanwhile)
+    gate.resolve()
+    expect(await completion).toMatchObject({ state: 'COMPLETED', status: { state: 'ACTIVE' } })
+    await clock.advance(60_000)
+    expect(await stateOf()).toBe('COMPLETED')
+    expect((await get()).accessToken.expose()).toBe('at-1')
+    await broker.stop()
+  })
+
+  it('reports it as completed, too, if a crash or the store comes in between', async () => {
+    const { complete, clock, store, broker, stateOf, audit } = await held()
+    await broker.start()
+    const finish = store.finishConsent
+    store.finishConsent = () => Promise.reject(new StoreError('full', 'the disk is full'))
+    await expect(complete()).rejects.toMatchObject({ reason: 'BROKER_UNAVAILABLE' })
+    store.finishConsent = finish
+    await clock.advance(600_000)
+    expect(await stateOf()).toBe('COMPLETED')
+    expect((await complete()).state).toBe('COMPLETED')
+    expect(JSON.stringify(audit.events)).not.toContain('EXPIRED')
+    await broker.stop()
   })
 
   it('works in another process over the same store', async () => {

@@ -169,7 +169,7 @@ describe('listConnections()', () => {
     const { connect, broker } = await createWorld()
     for (const account of ['a', 'b', 'c']) await connect({ account })
     const counts = async (visible?: (name: { account: string }) => boolean) =>
-      (await broker.listProviders(visible)).map(({ connectionCount }) => connectionCount)
+      (await broker.listProviders(visible && { visible })).map(({ connectionCount }) => connectionCount)
     expect(await counts()).toEqual([3])
     expect(await counts(({ account }) => account !== 'a')).toEqual([2])
     expect(await counts(() => false)).toEqual([0])

@@ -50,6 +50,34 @@ describe('getAccessToken()', () => {
     expect(server.http.sent).toHaveLength(before + 1)
   })
 
+  it('gives nobody a token, and records none as given, whose right was taken while the refresh went on', async () => {
+    const { connect, get, clock, server, releases } = await createWorld()
+    await connect()
+    await clock.advance(HOUR)
+    const gate = Promise.withResolvers<void>()
+    server.script.push(gate.promise)
+    let may = true
+    const authorize = () => {
+      if (!may) throw new BrokerError('ACCESS_DENIED', 'not any more')
+    }
+    const [late, other] = [get({ authorize }), get()]
+    may = false
+    gate.resolve()
+    await expect(late).rejects.toEqual(reason('ACCESS_DENIED'))
+    expect((await other).accessToken.expose()).toBe('at-2')
+    expect(releases).toHaveLength(1)
+  })
+
+  it('judges who is given a static token, too, before it is recorded', async () => {
+    const staticToken = new Secret('canary-static')
+    const { get, releases } = await createWorld({ provider: { staticAccessToken: staticToken } })
+    const authorize = () => {
+      throw new BrokerError('ACCESS_DENIED', 'not any more')
+    }
+    await expect(get({ authorize })).rejects.toEqual(reason('ACCESS_DENIED'))
+    expect(releases).toEqual([])
+  })
+
   it('lets a caller give up without ending the refresh', async () => {
     const { connect, get, clock, server } = await createWorld()
     await connect()

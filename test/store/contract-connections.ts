@@ -89,6 +89,18 @@ export function connectionContract(open: OpenStore): void {
       expect((await store.listConnections(both)).map(({ account }) => account)).toEqual(['Bob', 'alice'])
     })
 
+    it('ends before a position, by its bytes', async () => {
+      const store = await openFilled()
+      const list = async (over: object) =>
+        (await store.listConnections({ limit: 9, ...over })).map(({ account }) => account)
+      const at = (account: string) => ({ provider: 'pinterest', account })
+      expect(await list({ before: at('alice') })).toEqual(['', 'Bob'])
+      expect(await list({ after: at('Bob'), before: at('\u{1f600}') })).toEqual(['alice', '\uff5a'])
+      expect(await list({ provider: 'pinterest', state: 'ACTIVE', before: at('b') })).toHaveLength(3)
+      expect(await list({ provider: 'square', before: at('z') })).toEqual([])
+      expect(await list({ after: at('b'), before: at('b') })).toEqual([])
+    })
+
     it('takes a position that is no longer stored', async () => {
       const store = await openFilled()
       const after = { provider: 'pinterest-eu', account: 'zzz' }

@@ -5,8 +5,10 @@ import {
   bytes,
   connect,
   sampleAttempt,
+  sampleConsent,
   sampleFailure,
   sampleGrant,
+  sampleHold,
   sampleRevocation,
   sparseGrant,
   t0,
@@ -114,6 +116,45 @@ export function grantContract(open: OpenStore): void {
       await store.saveGrant(sampleGrant({ expected: { id: 'c1', grantEpoch: 1 } }))
       await store.removeConnection('pinterest', 'alice')
       expect(await connect(store, { id: 'c9' })).toMatchObject({ id: 'c9', grantEpoch: 1, counter: 1 })
+    })
+  })
+
+  describe('saveGrant() and the consent that brought it', () => {
+    async function openWithConsent() {
+      const store = await open()
+      await store.createConsent(sampleConsent())
+      await store.holdConsent('k1', sampleHold())
+      await store.takeHeldConsent('k1', t0 + 200_000)
+      return store
+    }
+    const completed = { state: 'COMPLETED', receiptHash: undefined, sealedCode: undefined }
+    const outcome = { state: 'COMPLETED', finishedAt: t0 + 300_000 } as const
+
+    it.each([
+      ['HELD', t0],
+      ['EXPIRED meanwhile', t0 + 200_000],
+    ])('completes it in the same transaction if it is %s', async (_, now) => {
+      const store = await openWithConsent()
+      await store.expireHeldConsents(now)
+      await store.saveGrant(sampleGrant({ consentId: 'k1' }))
+      expect(await store.findConsent('k1')).toEqual({
+        ...sampleConsent(),
+        ...completed,
+        expiresAt: t0 + 200_000,
+      })
+      expect(await store.expireHeldConsents(t0 + 900_000)).toEqual([])
+      await store.finishConsent('k1', outcome)
+      expect(await store.findConsent('k1')).toMatchObject(outcome)
+      await store.finishConsent('k1', { ...outcome, state: 'FAILED' })
+      expect(await store.findConsent('k1')).toMatchObject(outcome)
+    })
+
+    it('leaves it as it is if the grant is not stored, and every other one', async () => {
+      const store = await openWithConsent()
+      await store.saveGrant(sampleGrant({ consentId: 'k1', expected: { id: 'c1', grantEpoch: 7 } }))
+      await store.saveGrant(sampleGrant({ consentId: 'unknown' }))
+      await store.saveGrant(sampleGrant({ id: 'c2', account: 'bob' }))
+      expect((await store.findConsent('k1'))?.state).toBe('HELD')
     })
   })
 

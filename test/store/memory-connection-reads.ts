@@ -17,11 +17,12 @@ export function memoryConnectionReads({ connections, connectionIds }: MemoryTabl
   return {
     findConnection: (provider, account) =>
       connections.get(connectionIds.get(nameKey({ provider, account })) ?? ''),
-    listConnections: ({ provider, state, after, limit }) =>
+    listConnections: ({ provider, state, after, before, limit }) =>
       rows()
         .filter(row => provider === undefined || row.provider === provider)
         .filter(row => state === undefined || row.state === state)
         .filter(row => after === undefined || byName(row, after) > 0)
+        .filter(row => before === undefined || byName(row, before) < 0)
         .sort(byName)
         .slice(0, checkLimit(limit)),
     countConnections: () => countOf(rows()),

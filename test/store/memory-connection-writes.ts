@@ -14,6 +14,7 @@ import {
 import type { AuditEntry } from '../../src/store/record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
 import type { Store } from '../../src/store/store.ts'
+import { wiped } from './memory-consents.ts'
 import {
   addEntry,
   insertRevocations,
@@ -48,7 +49,7 @@ type Change = (row: ConnectionRow) => ConnectionRow | undefined
 
 /** What `MemoryStore` changes of connections. */
 export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes {
-  const { connections, connectionIds, revocations } = tables
+  const { connections, connectionIds, revocations, consents } = tables
 
   function change(id: string, changed: Change): ConnectionRow | undefined {
     const stored = connections.get(id)
@@ -63,6 +64,12 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     return row
   }
 
+  function completeConsent(id = ''): void {
+    const consent = consents.get(id)
+    if (consent === undefined || !['PENDING', 'HELD', 'EXPIRED'].includes(consent.state)) return
+    consents.set(id, { ...consent, state: 'COMPLETED', finishedAt: undefined, ...wiped })
+  }
+
   function saveGrant(grant: NewGrant): ConnectionRow | undefined {
     const stored = connections.get(connectionIds.get(nameKey(grant)) ?? '')
     const row = grantedRow(grant, stored)
@@ -71,6 +78,7 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     for (const revocation of revocations.values()) {
       if (grant.cancelRevocations && isOfGrant(revocation, row)) revocations.delete(revocation.id)
     }
+    completeConsent(grant.consentId)
     connections.set(row.id, row)
     connectionIds.set(nameKey(row), row.id)
     tell(row)

@@ -1,4 +1,4 @@
-import type { ConsentRow } from '../../src/store/consent-rows.ts'
+import type { ConsentOutcome, ConsentRow } from '../../src/store/consent-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { addEntry, type MemoryTables, type Synchronous } from './memory-tables.ts'
 
@@ -19,7 +19,7 @@ type Consents = Synchronous<
 >
 
 /** What an ended consent keeps nothing of. */
-const wiped = {
+export const wiped = {
   stateHash: undefined,
   sealedVerifier: undefined,
   receiptHash: undefined,
@@ -77,7 +77,7 @@ export function memoryConsents(tables: MemoryTables): Consents {
     },
     finishConsent(id, outcome, entry) {
       const consent = consents.get(id)
-      if (consent?.state !== 'PENDING' && consent?.state !== 'HELD') return
+      if (consent === undefined || !mayFinish(consent, outcome)) return
       put({ ...consent, ...outcome, ...wiped })
       addEntry(tables, entry)
     },
@@ -85,4 +85,10 @@ export function memoryConsents(tables: MemoryTables): Consents {
       for (const { id, createdAt } of consents.values()) if (createdAt < createdBefore) consents.delete(id)
     },
   }
+}
+
+function mayFinish(consent: ConsentRow, outcome: ConsentOutcome): boolean {
+  if (consent.state === 'PENDING' || consent.state === 'HELD') return true
+  const isCompletion = consent.state === 'COMPLETED' && outcome.state === 'COMPLETED'
+  return isCompletion && consent.finishedAt === undefined
 }

@@ -6,15 +6,9 @@ import { invalidRequest } from '../errors.ts'
 import type { Consent, ConsentConfirmation } from './consent.ts'
 import type { ConsentError } from './flow.ts'
 import { type HeldCode, openHeldCode } from './hold.ts'
-import { consentNotFound, getConsent, hashOf } from './link.ts'
+import { consentNotFound, EXCHANGE_MS, getConsent, hashOf } from './link.ts'
 import { connectConsent, endConsent, noteExpiry } from './outcome.ts'
 import type { ConsentPorts } from './ports.ts'
-
-/**
- * How long the code outlives its confirmation at most: one exchange and one question for facts may take a minute
- * each. Only a crash in between lets it live that long.
- */
-const EXCHANGE_MS = 150_000
 
 /**
  * Exchanges a held code once the service that asked has confirmed its own logged-in user. Whatever does not fit (the

@@ -138,7 +138,11 @@ async function store(
   existing: Connection | null,
 ) {
   const requestedScopes = consent.scopes
-  const grant = newGrant(ports, handle, definition, { ...consent, requestedScopes }, existing, answer)
+  const request = { ...consent, requestedScopes }
+  const grant = {
+    ...newGrant(ports, handle, definition, request, existing, answer),
+    consentId: consent.id,
+  }
   try {
     const stored = await ports.store.saveGrant(grant, grantStored(ports.audit, grant, 'CONSENT'))
     return stored ?? superseded
@@ -164,7 +168,7 @@ const notStored: ConsentError = {
   providerCode: '',
 }
 
-/** Asks once for what the answer lacked; not knowing is fine. */
+/** Asks once for what the answer lacked; not knowing is fine, nor does it end the consent if that cannot be stored. */
 async function enrich(
   ports: ConsentPorts,
   handle: ProviderHandle,
@@ -191,6 +195,14 @@ async function enrich(
     expiry: known.expiry,
     nextRefreshAt: firstRefresh(ports, definition, { ...known, refreshExpiresAt }, ports.clock.now()) ?? null,
   }
-  const stored = await ports.store.enrichConnection({ id, grantEpoch, counter }, update)
+  const stored = await ports.store
+    .enrichConnection({ id, grantEpoch, counter }, update)
+    .catch((error: unknown) => {
+      ports.log.warn('Could not store what the provider tells of a new grant', {
+        provider: consent.provider,
+        error,
+      })
+      return undefined
+    })
   return stored === undefined ? connection : ports.connections.put(stored)
 }

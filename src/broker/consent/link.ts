@@ -12,6 +12,12 @@ import type { ConsentPorts } from './ports.ts'
 
 /** How long a link, and then the browser's way to the provider and back, may take each. */
 export const CONSENT_LIFE_MS = 600_000
+/**
+ * How long the code outlives its confirmation, or the browser's return, at most: discovery takes up to a minute, the
+ * exchange and a question for facts a minute and a half each, half a minute of it in the queue. Only a crash in between
+ * lets it live that long.
+ */
+export const EXCHANGE_MS = 300_000
 /** Bytes of randomness in links and states: 256 bits. */
 export const CONSENT_TOKEN_BYTES = 32
 /** How long outcomes are kept. */
@@ -96,8 +102,7 @@ export async function getConsent(ports: ConsentPorts, consentId: string): Promis
     throw consentNotFound()
   }
   const handle = ports.providers.has(row.provider) ? ports.providers.get(row.provider) : undefined
-  const isOpen = row.state === 'PENDING' || row.state === 'HELD'
-  const expired = isOpen && ports.clock.now() >= row.expiresAt
+  const expired = isOver(row, ports.clock.now())
   const status =
     row.state === 'COMPLETED'
       ? statusOf(handle, row, await ports.connections.load(row), ports.clock)
@@ -118,4 +123,11 @@ export async function getConsent(ports: ConsentPorts, consentId: string): Promis
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
   }
+}
+
+/** Whether nobody will finish it any more, though nothing says so yet. */
+function isOver({ state, startedAt, stateHash, expiresAt }: ConsentRow, now: number): boolean {
+  if (state !== 'PENDING') return state === 'HELD' && now >= expiresAt
+  const isExchanged = startedAt !== undefined && stateHash === undefined
+  return now >= expiresAt + (isExchanged ? EXCHANGE_MS : 0)
 }

@@ -15,6 +15,14 @@ export function isAllowed(rules: readonly Rule[], method: string, name: Connecti
   return rules.some(rule => grants(rule, method, name))
 }
 
+/** The accounts of a provider that rules allow the method for: exact, or ending in `*`; none if no rule allows it. */
+export function allowedAccounts(rules: readonly Rule[], method: string, provider: string): string[] {
+  const granting = rules.filter(
+    rule => matchesAny(rule.methods, method) && matchesAny(rule.providers, provider),
+  )
+  return granting.flatMap(({ accounts }) => accounts)
+}
+
 /** Whether any rule allows the method for some connection, whichever. */
 export function isAllowedAnywhere(rules: readonly Rule[], method: string): boolean {
   return rules.some(

@@ -179,6 +179,8 @@ async function release(
 ): Promise<AccessToken> {
   const { row, tokens } = connection
   if (tokens === undefined) throw unreadable(row, connection.unreadable)
+  // It may have waited long for this token.
+  request.authorize?.()
   await recordRelease(ports, request, row.id, row.version, tokens)
   const current = ports.connections.peek(row)
   // Whoever was told meanwhile that it is disconnected may rely on it.
@@ -202,6 +204,7 @@ async function releaseStatic(
     })
   }
   requireScopes(handle, { ...request, requestedScopes: handle.provider.scopes }, request.requiredScopes)
+  request.authorize?.()
   await recordStaticRelease(ports, request, token)
   return staticTokenOf(handle, token)
 }

@@ -306,7 +306,9 @@ export interface GetStatusRequest {
   account: string;
   /**
    * Optional. Asks the provider whether the access token works. The answer is in `verification`
-   * and changes no state.
+   * and changes no state. One that is not older than 5 seconds is given again, whoever asked for it:
+   * `verification` says when that was. A caller that would have the provider asked more than 60 times a
+   * minute, for all connections together, gets `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   verify: boolean;
 }
