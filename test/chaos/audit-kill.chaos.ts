@@ -11,9 +11,9 @@ import { databasePath, openSqliteStore } from '../../src/store/sqlite.ts'
 import { bearer, call } from '../api/running-server.ts'
 import { MAIN } from '../cli/run-process.ts'
 import { createHome, HOST, type Home } from '../e2e/broker-process.ts'
+import { byForm } from './form.ts'
 
-/** The promise is about 1,000; so many are for every change. */
-const KILLS = Number(process.env.AUDIT_KILLS ?? 20)
+const KILLS = byForm({ middle: 20, full: 1_000 })
 const ACCOUNTS = Array.from({ length: 12 }, (_, index) => `account-${index}`)
 const CALLERS = Array.from({ length: 5 }, (_, index) => `caller-${index}`)
 /** From the answer on after which a round ends: into the next commit, or behind it. */
