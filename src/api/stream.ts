@@ -101,10 +101,11 @@ interface End {
 async function serve(
   method: AnyMethod,
   procedure: StreamProcedure<unknown, unknown>,
-  { gate, watches, openStreams }: Edge,
+  edge: Edge,
   call: Call,
   { signal, fail }: End,
 ): Promise<void> {
+  const { gate, openStreams } = edge
   const name = nameOf(method)
   const request = decode(method, call.request)
   const callerNow = () => gate.callerNow(call.metadata)
@@ -119,7 +120,7 @@ async function serve(
     if (!permits(connection)) throw accessDenied(caller, name)
   }
   const { weight, messages } = procedure.open(request, { caller, signal, permits, authorize })
-  const leave = watches.enter(caller.name, weight)
+  const leave = count(edge, call, caller, weight)
   // For a stream that has nothing to say for a long time.
   let judged = caller
   const leaveOpen = openStreams.add(() => {
@@ -139,6 +140,26 @@ async function serve(
   } finally {
     leaveOpen()
     leave()
+  }
+}
+
+/** Counts a stream for its caller and for its connection until the returned function is called. */
+function count(
+  { gate, watches, shared }: Edge,
+  { metadata }: Call,
+  { name }: Caller,
+  weight: number,
+): () => void {
+  const leaveCaller = watches.enter(name, weight)
+  try {
+    const leaveConnection = shared.enter(gate.endpointsOf(metadata))
+    return () => {
+      leaveConnection()
+      leaveCaller()
+    }
+  } catch (error) {
+    leaveCaller()
+    throw error
   }
 }
 

@@ -1,13 +1,17 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
-import { type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js'
+import { type ClientReadableStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CALL_MS_DEFAULT, RECEIVE_BYTES_MAX, WATCHES_PER_CALLER_MAX } from '../../src/api/limits.ts'
 import { createWatchLimit } from '../../src/api/watch-limit.ts'
 import type { Broker, TokenState } from '../../src/broker/broker.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
-import { ConnectionState, WatchAccessTokensRequest } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import {
+  ConnectionState,
+  TokenBrokerServiceClient,
+  WatchAccessTokensRequest,
+} from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { aborted, STATUS, TOKEN } from './fake-broker.ts'
 import {
   bearer,
@@ -310,12 +314,20 @@ describe('the watches of one caller', () => {
       code: status.RESOURCE_EXHAUSTED,
       reason: 'RATE_LIMITED',
       retryMs: 10_000,
+      message: expect.stringContaining('the caller operator'),
     })
-    const other = watch([ACME], 'other')
+    const options = { 'grpc.use_local_subchannel_pool': 1 }
+    const elsewhere = new TokenBrokerServiceClient(
+      `127.0.0.1:${running.port}`,
+      credentials.createInsecure(),
+      options,
+    )
+    const other = elsewhere.watchAccessTokens({ connections: [ACME] }, bearer('other'))
     await next(other)
     const [first] = streams
     first?.cancel()
     other.on('error', () => {}).cancel()
+    elsewhere.close()
     await expect
       .poll(async () => {
         const again = watch()

@@ -4497,7 +4497,7 @@ export const AdminServiceService = {
    *
    * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
    * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
-   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * caller's, and of its HTTP/2 connection's, 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections: {
     path: "/tokenbroker.v1.AdminService/WatchConnections" as const,
@@ -4658,7 +4658,7 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    *
    * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
    * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
-   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * caller's, and of its HTTP/2 connection's, 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections: handleServerStreamingCall<WatchConnectionsRequest, WatchConnectionsResponse>;
   /**
@@ -4832,7 +4832,7 @@ export interface AdminServiceClient extends Client {
    *
    * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
    * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
-   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * caller's, and of its HTTP/2 connection's, 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections(
     request: WatchConnectionsRequest,

@@ -2475,8 +2475,8 @@ export const TokenBrokerServiceService = {
    *
    * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
    * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
-   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
-   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * connections. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
+   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: {
     path: "/tokenbroker.v1.TokenBrokerService/WatchAccessTokens" as const,
@@ -2566,8 +2566,8 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
    *
    * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
    * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
-   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
-   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * connections. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
+   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: handleServerStreamingCall<WatchAccessTokensRequest, WatchAccessTokensResponse>;
   /**
@@ -2637,8 +2637,8 @@ export interface TokenBrokerServiceClient extends Client {
    *
    * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
    * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
-   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
-   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * connections. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
+   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens(
     request: WatchAccessTokensRequest,
