@@ -1,7 +1,8 @@
-import type { handleServerStreamingCall } from '@grpc/grpc-js'
+import { type handleServerStreamingCall, Metadata } from '@grpc/grpc-js'
 import type { ConnectionName } from '../broker/broker.ts'
+import { BrokerError } from '../broker/errors.ts'
 import { isAllowed, isAllowedAnywhere } from '../broker/policy/policy.ts'
-import { type Authorization, accessDenied } from './authorization.ts'
+import { type Authorization, accessDenied, rightLost } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
 import { reportCall } from './refusals.ts'
@@ -32,6 +33,7 @@ export interface StreamProcedure<Request, Message> {
 interface Opened<Message> {
   /** For how many connections it counts in its caller's limit. */
   readonly weight: number
+  readonly names: readonly ConnectionName[]
   readonly messages: AsyncIterable<Message>
 }
 
@@ -41,6 +43,8 @@ export interface StreamSteps<Request, Input, Message> {
   /** Validates the request and translates it into the broker's words. */
   readonly parse: (request: Request) => Input
   readonly weight: (input: Input) => number
+  /** The connections that the caller has named: it ends with the right to any. Absent = none. */
+  readonly names?: (input: Input) => readonly ConnectionName[]
   /** The messages; they end when the signal aborts, and asking for one must not cost what is not sent. */
   readonly run: (input: Input, call: StreamCall) => AsyncIterable<Message>
 }
@@ -50,13 +54,14 @@ export function stream<Request, Input, Message>({
   allows,
   parse,
   weight,
+  names = () => [],
   run,
 }: StreamSteps<Request, Input, Message>): StreamProcedure<Request, Message> {
   return {
     allows,
     open(request, call) {
       const input = parse(request)
-      return { weight: weight(input), messages: run(input, call) }
+      return { weight: weight(input), names: names(input), messages: run(input, call) }
     },
   }
 }
@@ -79,7 +84,9 @@ export function streamHandler(
       if (hasFailed) return
       hasFailed = true
       const caller = edge.gate.callerOf(call.metadata)
-      const failure = reportCall(error, edge, { method: method.path, caller })
+      // Where it is about one of many connections, the error alone says which.
+      const request = error instanceof BrokerError ? error.details.metadata : undefined
+      const failure = reportCall(error, edge, { method: method.path, caller, request })
       if (!end.signal.aborted) call.emit('error', failure)
       end.abort()
     }
@@ -117,22 +124,28 @@ async function serve(
     return isAllowed(allow, name, connection)
   }
   const authorize = (connection: ConnectionName) => {
-    if (!permits(connection)) throw accessDenied(caller, name)
+    const now = callerNow()
+    if (!isAllowed(now.allow, name, connection)) throw rightLost(now, name, connection)
   }
-  const { weight, messages } = procedure.open(request, { caller, signal, permits, authorize })
+  const { weight, names, messages } = procedure.open(request, { caller, signal, permits, authorize })
   const leave = count(edge, call, caller, weight)
   // For a stream that has nothing to say for a long time.
   let judged = caller
   const leaveOpen = openStreams.add(() => {
     try {
       const now = callerNow()
-      if (now !== judged && !procedure.allows(now.allow, name, request)) throw accessDenied(now, name)
+      if (now !== judged && !procedure.allows(now.allow, name, request)) {
+        const lost = names.find(connection => !isAllowed(now.allow, name, connection))
+        throw lost === undefined ? accessDenied(now, name) : rightLost(now, name, lost)
+      }
       judged = now
     } catch (error) {
       fail(error)
     }
   })
   try {
+    // The headers tell the client that the stream is open; the first message may be long in coming.
+    call.sendMetadata(new Metadata())
     for await (const message of messages) {
       await write(call, method.responseSerialize(message), signal)
       if (signal.aborted) return

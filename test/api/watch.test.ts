@@ -153,6 +153,27 @@ describe('WatchAccessTokens', () => {
     stream.cancel()
   })
 
+  it('says at once that it is open, however long there is nothing to tell', async () => {
+    const { broker, opened } = createSpeaker()
+    await start(broker)
+    const stream = watch()
+    stream.on('error', () => {}).resume()
+    await Promise.all([once(stream, 'metadata'), opened])
+    stream.cancel()
+  })
+
+  it('does not say so where it is refused', async () => {
+    const { broker } = createSpeaker()
+    await start(broker, [callerNamed('service')])
+    const stream = watch([ACME], 'service')
+    let isOpen = false
+    stream.on('metadata', () => {
+      isOpen = true
+    })
+    expect((await endOf(stream)).reason).toBe('ACCESS_DENIED')
+    expect(isOpen).toBe(false)
+  })
+
   it('tells the broker when the client has gone', async () => {
     const { broker, opened, ended } = createSpeaker()
     await start(broker)
@@ -196,7 +217,11 @@ describe('WatchAccessTokens', () => {
     await start(broker, [callerNamed('service', rule)])
     const end = endOf(watch([ACME], 'service'))
     say({ connection: ZETA, token: TOKEN })
-    expect(await end).toMatchObject({ code: status.PERMISSION_DENIED, reason: 'ACCESS_DENIED' })
+    expect(await end).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      reason: 'ACCESS_DENIED',
+      metadata: ZETA,
+    })
   })
 
   it('ends at a defect without its text, and with one line of the log', async () => {
@@ -257,6 +282,19 @@ describe('WatchConnections', () => {
     const { admin } = await start()
     const failure = await endOf(admin.watchConnections({ provider: 'P' }, bearer(OPERATOR_TOKEN)))
     expect(Object.keys(failure.violations)).toEqual(['provider'])
+  })
+
+  it('says at once that it is open, even if there is no connection', async () => {
+    const { admin } = await start({
+      async *watchConnections({ signal }) {
+        yield* []
+        await aborted(signal)
+      },
+    })
+    const stream = admin.watchConnections({ provider: '' }, bearer(OPERATOR_TOKEN))
+    stream.on('error', () => {}).resume()
+    await once(stream, 'metadata')
+    stream.cancel()
   })
 
   it('sends states of what the caller may see', async () => {
