@@ -95,6 +95,7 @@ describe('an odd answer to a refresh', () => {
     const world = await createSandboxWorld()
     const { clock, control, granted, status, stored, takes, token } = world
     control.addFault({ operation: 'refresh', answer, ...row.with } as FaultInput)
+    world.expire()
     world.hurry(row.hangs === true)
 
     const told = await token()

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { sealContext } from '../../src/broker/connection.ts'
 import type { Http } from '../../src/egress/http.ts'
-import { createHttp } from '../../src/egress/undici-http.ts'
+import { createHttp, type Stopwatch } from '../../src/egress/undici-http.ts'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
 import { Secret } from '../../src/secret.ts'
 import { createFakeClock } from './fake-clock.ts'
@@ -14,22 +14,28 @@ const PATIENCE_MS = 10_000
 const IMPATIENCE_MS = 150
 const HOUR_MS = 3_600_000
 /** As long as the sandbox takes a used refresh token again. */
-const WINDOW_MS = 30_000
+const WINDOW_MS = 120_000
 
 /**
  * A broker that speaks to the sandbox over the loopback, by the real HTTP client; only the clock of both stands still.
- * Its one connection has just expired.
+ * Its one connection has an hour to live, and is not renewed before `start`.
+ *
+ * @param deadline the clock that ends requests which hang; default: the real one
  */
-export async function createSandboxWorld() {
+export async function createSandboxWorld(deadline: 'real' | 'fake' = 'real') {
   const clock = createFakeClock()
   let count = 0
   const sandbox = createSandbox({ clock, random: { token: bytes => `${bytes}-${++count}` } })
-  onTestFinished(() => sandbox.close())
   const { origin } = await sandbox.listen({ host: '127.0.0.1', port: 0 })
   const { control } = sandbox
   control.changeBehavior('oauth2', { replay: 'window', windowEnds: 'time', windowMs: WINDOW_MS })
 
-  const http = createChangingHttp()
+  const http = createChangingHttp(deadline === 'fake' ? clock : undefined)
+  onTestFinished(async () => {
+    // First what may still hang.
+    await sandbox.close()
+    await http.close()
+  })
   const base = `${origin}/oauth2`
   const urls = {
     authorize_url: `${base}/authorize`,
@@ -61,12 +67,14 @@ export async function createSandboxWorld() {
     check: 'NONE',
     replace: false,
   })
-  clock.jump(HOUR_MS)
 
   return {
     ...process,
+    /** For the helpers that change a process. */
+    process,
     clock,
     control,
+    expire: () => clock.jump(HOUR_MS),
     /** What the first refresh token was. */
     granted,
     /** Gives up soon what never comes, or waits for it again. */
@@ -86,20 +94,19 @@ export async function createSandboxWorld() {
   }
 }
 
-/** The real client, whose hard timeout a test may shorten: another one with the shorter one takes over. */
-function createChangingHttp(): Http & { hurry(isHurried: boolean): void } {
-  const [patient, hurried] = [PATIENCE_MS, IMPATIENCE_MS].map(hardTimeoutMs => createHttp({ hardTimeoutMs }))
+/**
+ * The real client with its own hard timeout on a fake clock. On the real one that would take a minute, so there is a
+ * second client with a shorter one, which may take over.
+ */
+function createChangingHttp(clock: Stopwatch | undefined): Http & { hurry(isHurried: boolean): void } {
+  const patient = createHttp(clock === undefined ? { hardTimeoutMs: PATIENCE_MS } : { clock })
+  const hurried = createHttp({ hardTimeoutMs: IMPATIENCE_MS })
   let current = patient
-  const close = async () => void (await Promise.all([patient?.close(), hurried?.close()]))
-  onTestFinished(close)
   return {
     hurry: isHurried => {
       current = isHurried ? hurried : patient
     },
-    send: async (...input) => {
-      if (current === undefined) throw new Error('there is no client')
-      return current.send(...input)
-    },
-    close,
+    send: (...input) => current.send(...input),
+    close: async () => void (await Promise.all([patient.close(), hurried.close()])),
   }
 }
