@@ -89,3 +89,20 @@ export function accessDenied(caller: Caller, method: string): BrokerError {
     help: `ask the operator to allow ${method} under "callers" in the broker's configuration`,
   })
 }
+
+/**
+ * Why a stream ends whose caller has lost its right to one of its connections, which this names, because of a thousand
+ * nobody could tell which: the caller has named it itself, and whether it exists plays no part.
+ */
+export function rightLost(
+  caller: Caller,
+  method: string,
+  { provider, account }: ConnectionName,
+): BrokerError {
+  const connection = account === '' ? provider : `${provider} account "${account}"`
+  const message = `the caller ${caller.name} may not call ${method} for ${connection} any more; open the stream again without it`
+  return new BrokerError('ACCESS_DENIED', message, {
+    metadata: { caller: caller.name, method, provider, account },
+    help: `ask the operator to allow ${method} under "callers" in the broker's configuration`,
+  })
+}

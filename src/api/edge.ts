@@ -4,12 +4,14 @@ import type { Log } from '../broker/ports.ts'
 import type { Gate } from './gate.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { DenialRecorder } from './refusals.ts'
+import type { SharedConnections } from './shared-connections.ts'
 import type { WatchLimit } from './watch-limit.ts'
 
 /** What the adapters of grpc-js need beside the procedures. */
 export interface Edge {
-  readonly gate: Pick<Gate, 'callerOf' | 'callerNow'>
+  readonly gate: Pick<Gate, 'callerOf' | 'callerNow' | 'endpointsOf'>
   readonly watches: WatchLimit
+  readonly shared: SharedConnections
   readonly openStreams: OpenStreams
   readonly log: Log
   readonly denials: DenialRecorder

@@ -10,11 +10,12 @@ import type { Clock, Log } from '../broker/ports.ts'
 import type { CallLimit } from './call-limit.ts'
 import type { Caller, Callers, Proof } from './callers.ts'
 import { CALL_MS_DEFAULT, CALL_MS_MAX } from './limits.ts'
-import type { NewestConnections } from './newest-connections.ts'
+import type { Endpoints, NewestConnections } from './newest-connections.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { type CallOrigin, originOf } from './origin.ts'
 import { peerIdentity } from './peer-identity.ts'
 import { type DenialRecorder, reportCall } from './refusals.ts'
+import type { SharedConnections } from './shared-connections.ts'
 import { deadlineStatus, reportFailure } from './status.ts'
 import { unauthenticated } from './unauthenticated.ts'
 
@@ -34,6 +35,8 @@ export interface Gate {
    * @throws BrokerError `CALLER_UNAUTHENTICATED` if it is not known any more, or under another name
    */
   callerNow(metadata: Metadata): Caller
+  /** The connection by which an admitted call came. */
+  endpointsOf(metadata: Metadata): Endpoints
   /** Ends open streams, which would never end by themselves, with `BROKER_UNAVAILABLE`. Unary calls go on. */
   endStreams(): void
 }
@@ -44,6 +47,7 @@ export interface GateOptions {
   readonly calls: CallLimit
   readonly connections: Pick<NewestConnections, 'noteCall'>
   readonly openStreams: OpenStreams
+  readonly shared: SharedConnections
   readonly clock: Pick<Clock, 'schedule'>
   readonly log: Log
   readonly denials: DenialRecorder
@@ -59,6 +63,7 @@ interface Supervision {
 /** Who made a call, and by what it was known. */
 interface Admission {
   readonly proof: Proof
+  readonly endpoints: Endpoints
   /** As the directory of callers last had it. */
   known: Caller
   /** The same with the call's origin. */
@@ -72,7 +77,7 @@ const RETRY_ELSEWHERE_MS = 1_000
 
 /** Creates the gate. */
 export function createGate(options: GateOptions): Gate {
-  const { callers, calls, connections, openStreams, clock, log } = options
+  const { callers, calls, connections, openStreams, shared, clock, log } = options
   const admitted = new WeakMap<Metadata, Admission>()
   const streams = new Set<ServerInterceptingCallInterface>()
 
@@ -88,8 +93,9 @@ export function createGate(options: GateOptions): Gate {
     })
     const enter = (proof: Proof) => {
       const known = callers.identify(proof)
-      connections.noteCall(call.getConnectionInfo(), 'caller')
-      admitted.set(metadata, { proof, known, caller: { ...known, origin } })
+      const endpoints = call.getConnectionInfo()
+      connections.noteCall(endpoints, 'caller')
+      admitted.set(metadata, { proof, endpoints, known, caller: { ...known, origin } })
       calls.admit(known)
     }
     return proof instanceof Promise ? proof.then(enter) : enter(proof)
@@ -121,12 +127,10 @@ export function createGate(options: GateOptions): Gate {
       const cancel = endInTime(call, clock)
       return { requested: () => {}, ended: cancel }
     }
+    const leave = method.requestStream || isHealth(method) ? joinForeign(method, call, metadata) : () => {}
     // A stream may last, but not the wait for its one request.
     const cancel = method.requestStream ? () => {} : endInTime(call, clock)
     streams.add(call)
-    // Streams of our own services judge more than who calls; health has no caller.
-    const isForeign = method.requestStream && !isHealth(method)
-    const leave = isForeign ? openStreams.add(() => endIfUnknown(method, call, metadata)) : () => {}
     return {
       requested: cancel,
       ended() {
@@ -134,6 +138,21 @@ export function createGate(options: GateOptions): Gate {
         leave()
         streams.delete(call)
       },
+    }
+  }
+
+  /** Streams of our own services are counted by their caller too and judge more than who calls; health has no caller. */
+  function joinForeign(
+    method: Method,
+    call: ServerInterceptingCallInterface,
+    metadata: Metadata,
+  ): () => void {
+    const leaveConnection = shared.enter(call.getConnectionInfo())
+    if (isHealth(method)) return leaveConnection
+    const leave = openStreams.add(() => endIfUnknown(method, call, metadata))
+    return () => {
+      leave()
+      leaveConnection()
     }
   }
 
@@ -190,6 +209,7 @@ export function createGate(options: GateOptions): Gate {
     },
     callerNow,
     callerOf: metadata => admissionOf(metadata).caller,
+    endpointsOf: metadata => admissionOf(metadata).endpoints,
     endStreams() {
       for (const stream of streams) stream.sendStatus(reportFailure(draining(), log, {}))
     },

@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js'
+import type { BrokerError } from '../broker/errors.ts'
 import { type Authorization, accessDenied } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import type { Gate } from './gate.ts'
@@ -19,17 +20,19 @@ interface Judged {
   readonly method: string
   readonly allows: Authorization<unknown>
   readonly request: unknown
+  /** What a caller that may not is told. Default: that it may not make the call. */
+  readonly denied?: (caller: Caller) => BrokerError
 }
 
 /** Creates the judge of one call, which has passed the gate and whose request is there. */
 export function createJudge(
   gate: Pick<Gate, 'callerNow'>,
-  { metadata, method, allows, request }: Judged,
+  { metadata, method, allows, request, denied = caller => accessDenied(caller, method) }: Judged,
 ): Judge {
   let judged: Caller | undefined
   return () => {
     const caller = gate.callerNow(metadata)
-    if (caller !== judged && !allows(caller.allow, method, request)) throw accessDenied(caller, method)
+    if (caller !== judged && !allows(caller.allow, method, request)) throw denied(caller)
     judged = caller
     return caller
   }

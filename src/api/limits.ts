@@ -26,10 +26,14 @@ export const FIRST_CALL_MS_MAX = 15_000
 export const STREAMS_MAX = 1_000
 
 /**
- * Watches that one caller may have open. All of them over one connection leave it a tenth of its streams: a call
- * beyond the last stream would not fail but hang in the client until its deadline.
+ * Streams that last, per connection: watches, of health too, and reflection. They leave it a tenth of its streams: a
+ * call beyond the last one would not fail but hang in the client until its deadline. Behind a proxy, all callers may
+ * share one connection.
  */
-export const WATCHES_PER_CALLER_MAX = 900
+export const STREAMS_THAT_LAST_MAX = 900
+
+/** Watches that one caller may have open: as many as one connection carries. */
+export const WATCHES_PER_CALLER_MAX = STREAMS_THAT_LAST_MAX
 
 /** Connections on one stream of `WatchAccessTokens`, as the `.proto` file says. */
 export const WATCHED_PER_STREAM_MAX = 1_000

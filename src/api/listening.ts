@@ -61,8 +61,9 @@ export async function openListener(
   ports: ListenerPorts,
 ): Promise<OpenListener> {
   const sockets = new Set<Socket>()
+  let accepted = 0
   const { server, watch } = createSocketServer(listener, accept, ports)
-  // No stranger comes by a socket file, nor do its connections have endpoints to be told apart by.
+  // No stranger comes by a socket file.
   if ('socket' in listener) server.maxConnections = CONNECTIONS_MAX
   else ports.connections.bound(server)
   const port = await listen(server, listener).catch(error => {
@@ -78,6 +79,7 @@ export async function openListener(
     socket.on('error', () => {})
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+    if ('socket' in listener) nameEndpoint(socket, ++accepted)
     serve(socket)
   }
 
@@ -91,6 +93,11 @@ export async function openListener(
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+/** Connections of a socket file have no endpoints to be told apart by, so each gets a port that there is not. */
+function nameEndpoint(socket: Socket, count: number): void {
+  Object.defineProperty(socket, 'remotePort', { value: count })
 }
 
 interface SocketServer {

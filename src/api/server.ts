@@ -16,6 +16,7 @@ import { createNewestConnections } from './newest-connections.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addReflection } from './reflection.ts'
 import type { DenialRecorder } from './refusals.ts'
+import { createSharedConnections } from './shared-connections.ts'
 import { createTokenProcedures } from './token-service.ts'
 import { createWatchLimit } from './watch-limit.ts'
 
@@ -58,10 +59,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const openStreams = createOpenStreams(clock)
   const connections = createNewestConnections(clock)
   const calls = createCallLimit(clock)
-  const gate = createGate({ callers, calls, connections, openStreams, clock, log, denials })
+  const shared = createSharedConnections()
+  const gate = createGate({ callers, calls, connections, openStreams, shared, clock, log, denials })
   const health = createHealth(SERVICES)
   const server = new Server({ ...SERVER_OPTIONS, interceptors: [gate.intercept] })
-  const edge = { gate, watches: createWatchLimit(), openStreams, log, denials }
+  const edge = { gate, watches: createWatchLimit(), shared, openStreams, log, denials }
   addService(server, TokenBrokerServiceService, createTokenProcedures(broker), edge)
   addService(server, AdminServiceService, createAdminProcedures(broker), edge)
   health.addTo(server)

@@ -1,7 +1,8 @@
-import type { handleServerStreamingCall } from '@grpc/grpc-js'
+import { type handleServerStreamingCall, Metadata } from '@grpc/grpc-js'
 import type { ConnectionName } from '../broker/broker.ts'
+import { BrokerError } from '../broker/errors.ts'
 import { isAllowed, isAllowedAnywhere } from '../broker/policy/policy.ts'
-import { type Authorization, accessDenied } from './authorization.ts'
+import { type Authorization, accessDenied, rightLost } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import { type AnyMethod, decode, type Edge, nameOf } from './edge.ts'
 import { createJudge } from './judge.ts'
@@ -33,6 +34,7 @@ export interface StreamProcedure<Request, Message> {
 interface Opened<Message> {
   /** For how many connections it counts in its caller's limit. */
   readonly weight: number
+  readonly names: readonly ConnectionName[]
   readonly messages: AsyncIterable<Message>
 }
 
@@ -42,6 +44,8 @@ export interface StreamSteps<Request, Input, Message> {
   /** Validates the request and translates it into the broker's words. */
   readonly parse: (request: Request) => Input
   readonly weight: (input: Input) => number
+  /** The connections that the caller has named: it ends with the right to any. Absent = none. */
+  readonly names?: (input: Input) => readonly ConnectionName[]
   /** The messages; they end when the signal aborts, and asking for one must not cost what is not sent. */
   readonly run: (input: Input, call: StreamCall) => AsyncIterable<Message>
 }
@@ -51,13 +55,14 @@ export function stream<Request, Input, Message>({
   allows,
   parse,
   weight,
+  names = () => [],
   run,
 }: StreamSteps<Request, Input, Message>): StreamProcedure<Request, Message> {
   return {
     allows,
     open(request, call) {
       const input = parse(request)
-      return { weight: weight(input), messages: run(input, call) }
+      return { weight: weight(input), names: names(input), messages: run(input, call) }
     },
   }
 }
@@ -80,7 +85,9 @@ export function streamHandler(
       if (hasFailed) return
       hasFailed = true
       const caller = edge.gate.callerOf(call.metadata)
-      const failure = reportCall(error, edge, { method: method.path, caller })
+      // Where it is about one of many connections, the error alone says which.
+      const request = error instanceof BrokerError ? error.details.metadata : undefined
+      const failure = reportCall(error, edge, { method: method.path, caller, request })
       if (!end.signal.aborted) call.emit('error', failure)
       end.abort()
     }
@@ -102,14 +109,20 @@ interface End {
 async function serve(
   method: AnyMethod,
   procedure: StreamProcedure<unknown, unknown>,
-  { gate, watches, openStreams }: Edge,
+  edge: Edge,
   call: Call,
   { signal, fail }: End,
 ): Promise<void> {
+  const { gate, openStreams } = edge
   const name = nameOf(method)
   const request = decode(method, call.request)
   const { allows } = procedure
-  const judge = createJudge(gate, { metadata: call.metadata, method: name, allows, request })
+  let names: readonly ConnectionName[] = []
+  const denied = (caller: Caller) => {
+    const lost = names.find(connection => !isAllowed(caller.allow, name, connection))
+    return lost === undefined ? accessDenied(caller, name) : rightLost(caller, name, lost)
+  }
+  const judge = createJudge(gate, { metadata: call.metadata, method: name, allows, request, denied })
   const caller = judge()
   const permits = (connection: ConnectionName) => {
     const { allow } = gate.callerNow(call.metadata)
@@ -117,10 +130,12 @@ async function serve(
     return isAllowed(allow, name, connection)
   }
   const authorize = (connection: ConnectionName) => {
-    if (!permits(connection)) throw accessDenied(caller, name)
+    const now = gate.callerNow(call.metadata)
+    if (!isAllowed(now.allow, name, connection)) throw rightLost(now, name, connection)
   }
-  const { weight, messages } = procedure.open(request, { caller, signal, permits, authorize })
-  const leave = watches.enter(caller.name, weight)
+  const { weight, messages, ...opened } = procedure.open(request, { caller, signal, permits, authorize })
+  names = opened.names
+  const leave = count(edge, call, caller, weight)
   // For a stream that has nothing to say for a long time.
   const leaveOpen = openStreams.add(() => {
     try {
@@ -130,6 +145,8 @@ async function serve(
     }
   })
   try {
+    // The headers tell the client that the stream is open; the first message may be long in coming.
+    call.sendMetadata(new Metadata())
     for await (const message of messages) {
       await write(call, method.responseSerialize(message), signal)
       if (signal.aborted) return
@@ -137,6 +154,26 @@ async function serve(
   } finally {
     leaveOpen()
     leave()
+  }
+}
+
+/** Counts a stream for its caller and for its connection until the returned function is called. */
+function count(
+  { gate, watches, shared }: Edge,
+  { metadata }: Call,
+  { name }: Caller,
+  weight: number,
+): () => void {
+  const leaveCaller = watches.enter(name, weight)
+  try {
+    const leaveConnection = shared.enter(gate.endpointsOf(metadata))
+    return () => {
+      leaveConnection()
+      leaveCaller()
+    }
+  } catch (error) {
+    leaveCaller()
+    throw error
   }
 }
 

@@ -47,6 +47,7 @@ export function createTokenProcedures(broker: Broker): Procedures<typeof TokenBr
       allows: onEveryConnection,
       parse: namesFromProto,
       weight: connections => connections.length,
+      names: connections => connections,
       run: (connections, { caller, authorize, signal }) =>
         tokenStatesToProto(broker.watchAccessTokens({ connections, caller, authorize, signal })),
     }),

@@ -8,7 +8,7 @@ import { isLoopback } from '../loopback.ts'
 import type { Secret } from '../secret.ts'
 import { CliError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
-import { cliErrorFrom } from './rpc-error.ts'
+import { cliErrorFrom, lateError } from './rpc-error.ts'
 
 /** For calls that the broker answers by itself; longer than the 10 s for which it lets a caller wait for a refresh. */
 export const CALL_DEADLINE_MS = 15_000
@@ -39,8 +39,18 @@ export interface BrokerClient {
   watch<Request, Response>(
     method: RpcMethod<Request, Response>,
     request: Request,
-    signal: AbortSignal,
+    options: WatchCallOptions,
   ): AsyncIterable<Response>
+}
+
+/** How a stream is opened. */
+export interface WatchCallOptions {
+  /** Ends it. */
+  readonly signal: AbortSignal
+  /** Called once, when the broker has said that it is open, which may be long before its first message. */
+  readonly opened?: () => void
+  /** Milliseconds for that; default {@link CALL_DEADLINE_MS}. An open stream has no deadline. */
+  readonly deadlineMs?: number
 }
 
 /** A method of a generated service. */
@@ -124,7 +134,7 @@ async function* watch<Request, Response>(
   token: Secret | undefined,
   method: RpcMethod<Request, Response>,
   request: Request,
-  signal: AbortSignal,
+  { signal, opened, deadlineMs = CALL_DEADLINE_MS }: WatchCallOptions,
 ): AsyncGenerator<Response, void> {
   if (signal.aborted) return
   const stream = client.makeServerStreamRequest(
@@ -136,11 +146,22 @@ async function* watch<Request, Response>(
   )
   const cancel = () => stream.cancel()
   signal.addEventListener('abort', cancel)
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    cancel()
+  }, deadlineMs)
+  stream.once('metadata', () => {
+    clearTimeout(timer)
+    opened?.()
+  })
   try {
     yield* stream as AsyncIterable<Response>
   } catch (error) {
-    if (!signal.aborted) throw cliErrorFrom(error as ServiceError, { address, deadlineMs: 0 })
+    if (isLate) throw lateError({ address, deadlineMs }, error)
+    if (!signal.aborted) throw cliErrorFrom(error as ServiceError, { address, deadlineMs })
   } finally {
+    clearTimeout(timer)
     signal.removeEventListener('abort', cancel)
     cancel()
   }

@@ -57,15 +57,16 @@ function transportError(error: ServiceError, call: CallFacts): CliError {
       cause: error,
     })
   }
-  if (error.code === status.DEADLINE_EXCEEDED) {
-    const waited = formatDuration(call.deadlineMs)
-    return new CliError(exitCode, `the broker at ${call.address} did not answer within ${waited}`, {
-      cause: error,
-    })
-  }
+  if (error.code === status.DEADLINE_EXCEEDED) return lateError(call, error)
   return new CliError(exitCode, `${call.address} answered ${status[error.code]}: ${error.details}`, {
     cause: error,
   })
+}
+
+/** Nobody answered in time. */
+export function lateError({ address, deadlineMs }: CallFacts, cause: unknown): CliError {
+  const message = `the broker at ${address} did not answer within ${formatDuration(deadlineMs)}`
+  return new CliError(EXIT.unavailable, message, { cause })
 }
 
 function readDetails(error: ServiceError): readonly Any[] {

@@ -6,21 +6,18 @@ import {
   TokenBrokerServiceService,
   type WatchAccessTokensResponse,
 } from '../gen/tokenbroker/v1/token_broker.ts'
-import { type BrokerClient, withBroker } from './client.ts'
-import { CliError, EXIT } from './exit.ts'
+import { type BrokerClient, type WatchCallOptions, withBroker } from './client.ts'
+import { EXIT } from './exit.ts'
 import type { Io } from './io.ts'
-import { note, plain, print, printJsonLine, type Style, styleFor } from './output.ts'
+import { keepOpen } from './keep-open.ts'
+import { plain, print, printJsonLine, type Style, styleFor } from './output.ts'
 import { connectionLabel, toneOf } from './status-view.ts'
-import { formatDuration, formatInstant, formatTime } from './time.ts'
+import { formatInstant, formatTime } from './time.ts'
 import { enumName, statusToJson, tokenStateToJson } from './to-json.ts'
 
 export interface WatchOptions {
   readonly json?: boolean
 }
-
-/** The first wait before a stream that broke is opened again; each further one is twice as long. */
-const BACKOFF_MS = 1_000
-const BACKOFF_MS_MAX = 30_000
 
 /** One change, ready to be printed. */
 interface Change {
@@ -33,7 +30,7 @@ interface Change {
 /**
  * Prints a line for each connection at once, and then whenever one changes. Never prints a token.
  *
- * A stream that breaks after its first message is opened again; what was printed before is not repeated.
+ * A stream that breaks after it was open is opened again; what was printed before is not repeated.
  *
  * @param connections `PROVIDER` or `PROVIDER/ACCOUNT`; none = the states of all
  */
@@ -41,23 +38,13 @@ export async function watch(connections: readonly string[], options: WatchOption
   const interrupted = io.untilInterrupted()
   const names = connections.map(nameFrom)
   const printed = new Map<string, string>()
-  await withBroker(io, async broker => {
-    let waitMs = 0
-    while (!interrupted.aborted) {
-      try {
-        for await (const change of changesOf(broker, names, interrupted)) {
-          waitMs = BACKOFF_MS
-          show(change, printed, options, io)
-        }
-        if (interrupted.aborted) return
-      } catch (error) {
-        if (waitMs === 0 || !mayReopen(error)) throw error
+  await withBroker(io, broker =>
+    keepOpen(io, interrupted, async opened => {
+      for await (const change of changesOf(broker, names, { signal: interrupted, opened })) {
+        show(change, printed, options, io)
       }
-      note(io, `The stream has ended; opening it again in ${formatDuration(waitMs)}.`)
-      await io.sleep(waitMs, interrupted)
-      waitMs = Math.min(waitMs * 2, BACKOFF_MS_MAX)
-    }
-  })
+    }),
+  )
   return EXIT.ok
 }
 
@@ -69,24 +56,20 @@ function nameFrom(written: string): ConnectionName {
     : { provider: written.slice(0, slash), account: written.slice(slash + 1) }
 }
 
-function mayReopen(error: unknown): boolean {
-  return error instanceof CliError && error.exitCode === EXIT.unavailable
-}
-
 async function* changesOf(
   broker: BrokerClient,
   names: ConnectionName[],
-  signal: AbortSignal,
+  options: WatchCallOptions,
 ): AsyncGenerator<Change> {
   if (names.length === 0) {
     const request = { provider: '' }
-    for await (const { status } of broker.watch(AdminServiceService.watchConnections, request, signal)) {
+    for await (const { status } of broker.watch(AdminServiceService.watchConnections, request, options)) {
       if (status !== undefined) yield statusChange(status)
     }
     return
   }
   const request = { connections: names }
-  for await (const state of broker.watch(TokenBrokerServiceService.watchAccessTokens, request, signal)) {
+  for await (const state of broker.watch(TokenBrokerServiceService.watchAccessTokens, request, options)) {
     yield tokenChange(state)
   }
 }

@@ -24,14 +24,31 @@ const TURNS_AFTER_PAUSE = 20
 export interface HttpSettings {
   readonly connectTimeoutMs?: number
   readonly hardTimeoutMs?: number
+  /** What the hard timeout is measured by. Default: the process's own. */
+  readonly clock?: Stopwatch
   /** Default: the system's resolver. */
   readonly resolve?: Resolve
+}
+
+/** Milliseconds that only go forward, and what calls back after some; the returned function cancels that. */
+export interface Stopwatch {
+  monotonic(): number
+  schedule(ms: number, callback: () => void): () => void
+}
+
+const processClock: Stopwatch = {
+  monotonic: () => performance.now(),
+  schedule(ms, callback) {
+    const timer = setTimeout(callback, ms)
+    return () => clearTimeout(timer)
+  },
 }
 
 /** Creates the one HTTP client of the process, on undici. */
 export function createHttp(settings: HttpSettings = {}): Http {
   const connectTimeoutMs = settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
   const hardTimeoutMs = settings.hardTimeoutMs ?? HARD_TIMEOUT_MS
+  const clock = settings.clock ?? processClock
   const agents = new Map<string, Agent>()
 
   function agentFor(url: URL, { ca, reach }: HttpOptions): Agent {
@@ -46,7 +63,7 @@ export function createHttp(settings: HttpSettings = {}): Http {
     async send(request, options = {}) {
       const url = new URL(request.url.expose())
       requireTls(url)
-      return exchange(agentFor(url, options), url, request, hardTimeoutMs)
+      return exchange(agentFor(url, options), url, request, hardTimeoutMs, clock)
     },
     close: async () => {
       await Promise.all([...agents.values()].map(agent => agent.close()))
@@ -68,14 +85,15 @@ async function exchange(
   url: URL,
   request: HttpRequest,
   hardTimeoutMs: number,
+  clock: Stopwatch,
 ): Promise<HttpResponse> {
   const answer = collect(url.host)
-  const startedAt = performance.now()
-  const timer = setTimeout(() => void giveUp(), hardTimeoutMs)
+  const startedAt = clock.monotonic()
+  const cancel = clock.schedule(hardTimeoutMs, () => void giveUp())
 
   /** After a pause the answer may already wait in the socket: timers run before the poll phase reads it. */
   async function giveUp(): Promise<void> {
-    const late = performance.now() - startedAt - hardTimeoutMs > PAUSE_MS
+    const late = clock.monotonic() - startedAt - hardTimeoutMs > PAUSE_MS
     for (let turn = 0; turn < (late ? TURNS_AFTER_PAUSE : TURNS); turn++) await nextTurn()
     answer.abort(`no complete answer within ${hardTimeoutMs / 1000} s`)
   }
@@ -84,7 +102,7 @@ async function exchange(
     agent.dispatch(dispatchOptions(url, request), answer.handler)
     return await answer.done
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }
 

@@ -94,6 +94,11 @@ const faultSchema = z.discriminatedUnion('answer', [
   }),
 ])
 
+/** Every `answer` that a fault can have. */
+export const FAULT_ANSWERS: readonly FaultRule['answer'][] = faultSchema.options.flatMap(
+  ({ shape: { answer } }) => ('options' in answer ? answer.options : [answer.value]),
+)
+
 /** What goes wrong with a request: first a delay, then perhaps the deed, another delay, an answer. */
 export type FaultRule = Readonly<z.output<typeof faultSchema>>
 /** The same as it is written; `answer` defaults to `normal`, which only delays. */

@@ -1,4 +1,9 @@
-import { type ClientReadableStream, credentials, makeClientConstructor } from '@grpc/grpc-js'
+import {
+  type ClientOptions,
+  type ClientReadableStream,
+  credentials,
+  makeClientConstructor,
+} from '@grpc/grpc-js'
 import { service as healthService } from 'grpc-health-check'
 import type { decodeFailure } from './running-server.ts'
 
@@ -13,7 +18,7 @@ export interface HealthClient {
 }
 
 /** A client of `grpc.health.v1` without a token. */
-export function createHealthClient(port: number): HealthClient {
+export function createHealthClient(port: number, options: ClientOptions = {}): HealthClient {
   const Client = makeClientConstructor(healthService, 'Health')
-  return new Client(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as HealthClient
+  return new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options) as unknown as HealthClient
 }

@@ -152,11 +152,16 @@ describe('rules that have changed', () => {
   it('end one that loses one of its many connections', async () => {
     const zeta = { ...ACME, account: 'zeta' }
     const both = { ...rule('WatchAccessTokens'), accounts: ['acme', 'zeta'] }
-    const { tokens } = await start([callerNamed('service', both)])
+    const { tokens, denials } = await start([callerNamed('service', both)])
     const stream = tokens.watchAccessTokens({ connections: [ACME, zeta] }, bearer('service'))
     const { end } = await silentStream(stream)
     reload(callerNamed('service', { ...both, accounts: ['acme'] }))
-    expect((await end).reason).toBe('ACCESS_DENIED')
+    expect(await end).toMatchObject({
+      reason: 'ACCESS_DENIED',
+      message: expect.stringContaining('pinterest account "zeta"'),
+      metadata: { caller: 'service', method: 'WatchAccessTokens', ...zeta },
+    })
+    expect(denials).toMatchObject([{ reason: 'ACCESS_DENIED', ...zeta }])
   })
 
   it('let go of a thousand streams at once, and of what each of them counts for', async () => {

@@ -8,7 +8,13 @@ import { type ApiServer, createApiServer } from '../../src/api/server.ts'
 import type { Broker } from '../../src/broker/broker.ts'
 import type { Clock, Log, LogFields } from '../../src/broker/ports.ts'
 import { hashCallerToken } from '../../src/config/caller-token.ts'
-import type { AllowRule, CallerConfig, Listener } from '../../src/config/config.ts'
+import type {
+  AllowRule,
+  CallerConfig,
+  GrpcListener,
+  Listener,
+  SocketListener,
+} from '../../src/config/config.ts'
 import { BadRequest, ErrorInfo, Help, RetryInfo } from '../../src/gen/google/rpc/error_details.ts'
 import { Status } from '../../src/gen/google/rpc/status.ts'
 import { AdminServiceClient } from '../../src/gen/tokenbroker/v1/admin.ts'
@@ -96,7 +102,7 @@ export async function startServer(
   options: {
     readonly broker?: Partial<Broker>
     readonly callers?: readonly CallerConfig[]
-    readonly listener?: Partial<Listener>
+    readonly listener?: Partial<Listener> | Partial<SocketListener>
     readonly jwts?: JwtVerifier
     readonly ports?: Pick<ListeningPorts, 'readFile' | 'times'>
   } = {},
@@ -118,7 +124,8 @@ export async function startServer(
     denials: { recordDenial: denial => void denials.push(denial) },
     ...options.ports,
   })
-  const [port = 0] = await server.listen([{ host: '127.0.0.1', port: 0, ...options.listener }])
+  const listener = { host: '127.0.0.1', port: 0, ...options.listener } as GrpcListener
+  const [port = 0] = await server.listen([listener])
   const tokens = new TokenBrokerServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   const admin = new AdminServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   return {

@@ -1,13 +1,17 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
-import { type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js'
+import { type ClientReadableStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CALL_MS_DEFAULT, RECEIVE_BYTES_MAX, WATCHES_PER_CALLER_MAX } from '../../src/api/limits.ts'
 import { createWatchLimit } from '../../src/api/watch-limit.ts'
 import type { Broker, TokenState } from '../../src/broker/broker.ts'
 import { BrokerError } from '../../src/broker/errors.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
-import { ConnectionState, WatchAccessTokensRequest } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import {
+  ConnectionState,
+  TokenBrokerServiceClient,
+  WatchAccessTokensRequest,
+} from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { aborted, STATUS, TOKEN } from './fake-broker.ts'
 import {
   bearer,
@@ -149,6 +153,27 @@ describe('WatchAccessTokens', () => {
     stream.cancel()
   })
 
+  it('says at once that it is open, however long there is nothing to tell', async () => {
+    const { broker, opened } = createSpeaker()
+    await start(broker)
+    const stream = watch()
+    stream.on('error', () => {}).resume()
+    await Promise.all([once(stream, 'metadata'), opened])
+    stream.cancel()
+  })
+
+  it('does not say so where it is refused', async () => {
+    const { broker } = createSpeaker()
+    await start(broker, [callerNamed('service')])
+    const stream = watch([ACME], 'service')
+    let isOpen = false
+    stream.on('metadata', () => {
+      isOpen = true
+    })
+    expect((await endOf(stream)).reason).toBe('ACCESS_DENIED')
+    expect(isOpen).toBe(false)
+  })
+
   it('tells the broker when the client has gone', async () => {
     const { broker, opened, ended } = createSpeaker()
     await start(broker)
@@ -192,7 +217,11 @@ describe('WatchAccessTokens', () => {
     await start(broker, [callerNamed('service', rule)])
     const end = endOf(watch([ACME], 'service'))
     say({ connection: ZETA, token: TOKEN })
-    expect(await end).toMatchObject({ code: status.PERMISSION_DENIED, reason: 'ACCESS_DENIED' })
+    expect(await end).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      reason: 'ACCESS_DENIED',
+      metadata: ZETA,
+    })
   })
 
   it('ends at a defect without its text, and with one line of the log', async () => {
@@ -255,6 +284,19 @@ describe('WatchConnections', () => {
     expect(Object.keys(failure.violations)).toEqual(['provider'])
   })
 
+  it('says at once that it is open, even if there is no connection', async () => {
+    const { admin } = await start({
+      async *watchConnections({ signal }) {
+        yield* []
+        await aborted(signal)
+      },
+    })
+    const stream = admin.watchConnections({ provider: '' }, bearer(OPERATOR_TOKEN))
+    stream.on('error', () => {}).resume()
+    await once(stream, 'metadata')
+    stream.cancel()
+  })
+
   it('sends states of what the caller may see', async () => {
     const rule = { providers: ['pinterest'], accounts: ['zeta'], methods: ['WatchConnections'] }
     const { admin } = await start({}, [callerNamed('service', rule)])
@@ -310,12 +352,20 @@ describe('the watches of one caller', () => {
       code: status.RESOURCE_EXHAUSTED,
       reason: 'RATE_LIMITED',
       retryMs: 10_000,
+      message: expect.stringContaining('the caller operator'),
     })
-    const other = watch([ACME], 'other')
+    const options = { 'grpc.use_local_subchannel_pool': 1 }
+    const elsewhere = new TokenBrokerServiceClient(
+      `127.0.0.1:${running.port}`,
+      credentials.createInsecure(),
+      options,
+    )
+    const other = elsewhere.watchAccessTokens({ connections: [ACME] }, bearer('other'))
     await next(other)
     const [first] = streams
     first?.cancel()
     other.on('error', () => {}).cancel()
+    elsewhere.close()
     await expect
       .poll(async () => {
         const again = watch()

@@ -53,17 +53,19 @@ export function dieAt(
   }
 }
 
-/** How many calls of a store are under way. */
-export function countPending({ store }: Process): () => number {
+/** How many calls of a store are under way, and how many there were. */
+export function countPending({ store }: Process): { (): number; readonly sum: () => number } {
   let pending = 0
+  let sum = 0
   const methods = store as unknown as Record<string, (...input: unknown[]) => unknown>
   for (const [name, method] of Object.entries(methods)) {
     methods[name] = (...input) => {
+      sum++
       const answer = method(...input)
       if (!(answer instanceof Promise)) return answer
       pending++
       return answer.finally(() => pending--)
     }
   }
-  return () => pending
+  return Object.assign(() => pending, { sum: () => sum })
 }

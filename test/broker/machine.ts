@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { createBroker } from '../../src/broker/create-broker.ts'
 import type { Log, LogFields, Random } from '../../src/broker/ports.ts'
+import type { Http } from '../../src/egress/http.ts'
 import { createOAuthClient } from '../../src/oauth/client.ts'
 import { createDefinitionSource } from '../../src/oauth/discovery.ts'
 import type { Provider } from '../../src/providers/provider.ts'
@@ -12,7 +13,7 @@ import { noteSink } from '../canaries.ts'
 import { createMemorySpool } from '../store/memory-spool.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { conversation } from './conversation.ts'
-import { createFakeClock } from './fake-clock.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
 import { fakeKeyring } from './fake-keyring.ts'
 import { createLife } from './life.ts'
 import { createScriptedServer } from './scripted-server.ts'
@@ -33,6 +34,10 @@ export interface MachineOptions {
   readonly others?: readonly (Partial<Provider> & { readonly id: string })[]
   /** Jitter; default 0. */
   readonly fraction?: number | (() => number)
+  /** Default: one of its own. */
+  readonly clock?: FakeClock
+  /** How requests leave. Default: to the scripted server, without a network. */
+  readonly http?: Http
   /** The store as a process sees it. Default: one in memory that all share. */
   readonly open?: (writer: string) => Store
 }
@@ -57,7 +62,7 @@ export type Machine = ReturnType<typeof createMachine>
 
 /** Creates a machine on which nothing runs yet. */
 export function createMachine(options: MachineOptions = {}) {
-  const clock = createFakeClock()
+  const clock = options.clock ?? createFakeClock()
   const server = createScriptedServer(clock.now)
   const disk = createMemorySpool()
   const memory = createMemoryStore()
@@ -70,7 +75,7 @@ export function createMachine(options: MachineOptions = {}) {
     const life = createLife()
     const store = life.bind(open(replica ?? 'local'))
     const spool = life.bind(disk.open())
-    const http = life.bind(server.http)
+    const http = life.bind(options.http ?? server.http)
     const audit = createFakeAudit(clock.now)
     const log: LogLine[] = []
     const all = [{}, ...(options.others ?? [])].map(other => ({ ...provider, ...over, ...other }))

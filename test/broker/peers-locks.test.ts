@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { HARD_TIMEOUT_MS } from '../../src/egress/http.ts'
 import { StoreError } from '../../src/store/store.ts'
 import { settle } from './fake-clock.ts'
 import { countPending, fillStore, loseStore } from './faults.ts'
 import { grantTo } from './grant-to.ts'
 import { createMachine, type MachineOptions } from './machine.ts'
+import { createSandboxWorld } from './sandbox-world.ts'
 import { acted, answers } from './scripted-server.ts'
 
 const SECOND = 1_000
@@ -35,20 +37,23 @@ function refreshesOf({ server }: Pick<ReturnType<typeof createMachine>, 'server'
 
 describe('locks that others had', () => {
   it('NangoHQ/nango#1005, #1016: a refresh that hangs pins every later caller until a restart', async () => {
-    const gate = Promise.withResolvers<void>()
-    const { clock, server, token } = await createExpired()
-    server.replay = 'same'
-    server.script.push(async () => {
-      await gate.promise
-      return answers.lost
-    })
+    const { clock, control, expire, token, status } = await createSandboxWorld('fake')
+    const refreshes = () => control.countRequests({ operation: 'refresh' })
+    expire()
+    // Nothing but the broker's own deadline ends it.
+    control.addFault({ operation: 'refresh', answer: 'drip', times: 1 })
     const callers = Promise.all(Array.from({ length: 50 }, () => token()))
+    await expect.poll(refreshes).toBe(1)
     await clock.advance(10 * SECOND)
     expect(new Set(await callers)).toEqual(new Set(['PROVIDER_UNAVAILABLE']))
-    await clock.advance(50 * SECOND)
-    gate.resolve()
+    await clock.advance(HARD_TIMEOUT_MS - 10 * SECOND - 1)
+    expect(await status()).toMatchObject({ consecutiveFailures: 0 })
+    await clock.advance(1)
+    const sentAt = clock.now() - HARD_TIMEOUT_MS
+    expect(await status()).toMatchObject({ consecutiveFailures: 1, outcomeUnknownSince: sentAt })
     await clock.advance(SECOND)
-    expect(await token()).toBe('at-2')
+    expect(await token()).toMatch(/^at-/)
+    expect(refreshes()).toBe(2)
   })
 
   it('NangoHQ/nango#2494: callers with a good token wait for the lock of a refresh', async () => {
@@ -60,6 +65,34 @@ describe('locks that others had', () => {
     expect(machine.server.inFlight.now).toBe(1)
     const tokens = await Promise.all(Array.from({ length: 1_000 }, () => token()))
     expect(new Set(tokens)).toEqual(new Set(['at-1']))
+  })
+
+  it('all of them: 10,000 calls while the provider hangs for a minute, none of which waits', async () => {
+    const { broker, clock, control, granted, process, status, token } = await createSandboxWorld('fake')
+    control.addFault({ operation: 'refresh', answer: 'drip' })
+    await broker.start()
+    // The first release is recorded.
+    expect(await token()).toBe(granted.accessToken)
+    const { nextRefreshAt = 0 } = await status()
+    await clock.advance(nextRefreshAt - clock.now())
+    const refreshes = () => control.countRequests({ operation: 'refresh' })
+    await expect.poll(refreshes).toBe(1)
+
+    const calls = countPending(process)
+    const told: string[] = []
+    for (let at = 0; at < HARD_TIMEOUT_MS; at += SECOND) {
+      const before = calls.sum()
+      // Whoever waited for the provider would wait for ever: the clock stands still.
+      told.push(...(await Promise.all(Array.from({ length: 167 }, () => token()))))
+      expect(calls.sum()).toBe(before)
+      expect(await status()).toMatchObject({ consecutiveFailures: 0 })
+      await clock.advance(SECOND)
+    }
+    expect(told.length).toBeGreaterThan(10_000)
+    expect(new Set(told)).toEqual(new Set([granted.accessToken]))
+    expect(await status()).toMatchObject({ connected: true, consecutiveFailures: 1 })
+    expect(refreshes()).toBe(1)
+    expect(await token()).toBe(granted.accessToken)
   })
 
   it('NangoHQ/nango#2858: the slow first holder releases the lock of the second, and a third enters', async () => {

@@ -1,8 +1,13 @@
+import { once } from 'node:events'
 import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { status as grpcStatus, Metadata } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import { needsTls } from '../../src/cli/client.ts'
+import { needsTls, withBroker } from '../../src/cli/client.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { AdminServiceService } from '../../src/gen/tokenbroker/v1/admin.ts'
 import { type Answers, type FakeBroker, refusal, startFakeBroker, writeToken } from './fake-server.ts'
 import { statusOf } from './messages.ts'
 import { runCli } from './run-cli.ts'
@@ -37,6 +42,23 @@ describe('a broker that cannot be asked', () => {
     expect(result.stderr).toContain(`error: no broker answers at ${address} (`)
     expect(result.stderr).toContain('ECONNREFUSED')
     expect(result.stderr).toContain('  help: start one with: token-broker serve\n')
+  })
+
+  it('is given up if it takes a stream and does not say that it is open', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const env = { TOKEN_BROKER_ADDRESS: address, TOKEN_BROKER_TOKEN_FILE: writeToken().file }
+    const options = { signal: new AbortController().signal, deadlineMs: 50 }
+    const watching = withBroker({ env } as unknown as Io, async broker => {
+      const request = { provider: '' }
+      for await (const _ of broker.watch(AdminServiceService.watchConnections, request, options));
+    })
+    await expect(watching).rejects.toMatchObject({
+      exitCode: 69,
+      message: expect.stringContaining(`${address} did not answer within`),
+    })
+    silent.close()
   })
 
   it('is refused without a token file, which is named with the variable that names another, exit 78', async () => {

@@ -51,7 +51,8 @@ export type Answers = {
     : never
 } & {
   [Name in keyof Streams]?: Streams[Name] extends handleServerStreamingCall<infer Request, infer Response>
-    ? (request: Request) => AsyncIterable<Response>
+    ? /** What it throws itself is a refusal; what its messages throw ends an open stream. */
+      (request: Request) => AsyncIterable<Response>
     : never
 }
 
@@ -130,7 +131,10 @@ function streamHandler(
     try {
       admit(call.metadata, token)
       if (answer === undefined) throw { code: status.UNIMPLEMENTED, details: `${name} is not there` }
-      for await (const message of answer(call.request)) call.write(message)
+      const messages = answer(call.request)
+      // As the broker does once it has not refused.
+      call.sendMetadata(new Metadata())
+      for await (const message of messages) call.write(message)
       call.end()
     } catch (error) {
       call.emit('error', error)

@@ -38,16 +38,22 @@ function errorState(connection = SHOP): WatchAccessTokensResponse {
 interface Opening<Message> {
   readonly messages: readonly Message[]
   readonly end?: unknown
+  /** What it is refused with instead. */
+  readonly refused?: unknown
 }
 
 /** Lets each opening of the stream go as the next of the list says. */
 function play<Message>(openings: readonly Opening<Message>[]) {
   let opened = 0
-  return async function* () {
-    const { messages, end } = openings[opened++] ?? { messages: [] }
+  async function* follow({ messages, end }: Opening<Message>) {
     yield* messages
     if (end !== undefined) throw end
     await new Promise(() => {})
+  }
+  return () => {
+    const opening = openings[opened++] ?? { messages: [] }
+    if (opening.refused !== undefined) throw opening.refused
+    return follow(opening)
   }
 }
 
@@ -167,18 +173,66 @@ describe('watch', () => {
     expect(json.stdout.trimEnd().split('\n')).toHaveLength(3)
   })
 
-  it('opens the stream again when it has ended, waits longer each time, and repeats nothing', async () => {
+  it('opens the stream again when it has ended, waits longer each time, says so, and repeats nothing', async () => {
     const { stdout, stderr, requests, exitCode } = await runTokens(
       2,
       ['pinterest'],
       { messages: [tokenState()], end: away },
-      { messages: [], end: away },
+      { messages: [], refused: away },
       { messages: [], end: away },
       { messages: [tokenState(), tokenState(PINTEREST, { version: 'v-2' })] },
     )
     expect({ exitCode, opened: requests.length }).toEqual({ exitCode: 0, opened: 4 })
     expect(stdout.match(/token \S+,/g)).toEqual(['token v-1,', 'token v-2,'])
-    expect(stderr.match(/in \d+ s/g)).toEqual(['in 1 s', 'in 2 s', 'in 4 s'])
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      'The stream has ended (the broker is stopping); opening it again in 1 s.',
+      'The stream is not open yet (the broker is stopping); trying again in 2 s.',
+      'The stream is open again.',
+      'The stream has ended (the broker is stopping); opening it again in 1 s.',
+      'The stream is open again.',
+    ])
+  })
+
+  it('opens the stream again that has had nothing to say when the broker stopped', async () => {
+    const { stdout, stderr, exitCode } = await runStatuses(
+      1,
+      [],
+      { messages: [], end: away },
+      { messages: [{ status: statusOf() }] },
+    )
+    expect({ exitCode, lines: stdout.trimEnd().split('\n') }).toMatchObject({
+      exitCode: 0,
+      lines: { length: 1 },
+    })
+    expect(stderr).toContain('The stream is open again.')
+  })
+
+  it('gives up, exit 69, when the stream has not been open for ten minutes', async () => {
+    const openings = [
+      { messages: [], end: away },
+      ...Array.from({ length: 99 }, () => ({ messages: [], refused: away })),
+    ]
+    const { stderr, exitCode, requests } = await runTokens(9, ['pinterest'], ...openings)
+    expect(exitCode).toBe(69)
+    expect(stderr).toContain(
+      'error: the stream could not be opened again for 10 min: the broker is stopping\n',
+    )
+    expect(requests.length).toBeLessThan(30)
+  })
+
+  it('ends at once when what comes back refuses it', async () => {
+    const openings = [
+      { messages: [], end: away },
+      { messages: [], refused: denied },
+    ]
+    expect(await runTokens(9, ['pinterest'], ...openings)).toMatchObject({ exitCode: 77 })
+  })
+
+  it('fails if the first try to open it fails, exit 69', async () => {
+    expect(await runTokens(9, ['pinterest'], { messages: [], refused: away })).toMatchObject({
+      exitCode: 69,
+      stderr: expect.stringContaining('error: the broker is stopping'),
+    })
   })
 
   it('ends when it is interrupted while it waits to open the stream again, exit 0', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { PLAIN_BEHAVIOR } from '../../src/sandbox/behavior.ts'
 import { OPERATIONS } from '../../src/sandbox/dialect.ts'
 import { dialects } from '../../src/sandbox/dialects.ts'
+import { FAULT_ANSWERS } from '../../src/sandbox/fault.ts'
 import { createFaults } from '../../src/sandbox/faults.ts'
 import { fromWire, wireName } from '../../src/sandbox/wire.ts'
 
@@ -12,6 +13,7 @@ describe('docs/sandbox.md', () => {
   it.each([
     ...Object.keys(PLAIN_BEHAVIOR).map(wireName),
     ...OPERATIONS,
+    ...FAULT_ANSWERS,
     ...dialects.map(({ id }) => id),
     ...dialects.flatMap(({ id, endpoints }) =>
       endpoints

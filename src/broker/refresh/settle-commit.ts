@@ -48,14 +48,15 @@ export async function settleCommit(ports: SettlePorts, unstored: Unstored): Prom
   const stored = isSuccess(outcome)
     ? await store.commitRefresh(base, outcome, await stateEntry(ports, unstored))
     : await store.keepRefreshToken(base, outcome)
-  if (stored !== undefined)
+  if (stored !== undefined) {
     return connections.put(stored, isSuccess(outcome) ? unstored.sentMonotonic : undefined)
-
+  }
   const current = await store.findConnection(provider, account)
   if (current !== undefined && isGrant(current, base)) {
     // An earlier try was stored, and its answer lost.
-    if (isStored(ports.keyring, current, unstored.commit))
+    if (isStored(ports.keyring, current, unstored.commit)) {
       return connections.put(current, unstored.sentMonotonic)
+    }
     if (await keepBeside(ports, current, unstored.commit)) return undefined
   }
   // They may have been served while they were not stored.

@@ -4495,9 +4495,10 @@ export const AdminServiceService = {
    * then each in full when its state has changed. A slow reader gets only the newest state of each.
    * A use alone (`last_used_time`) is no change. A state may be repeated.
    *
-   * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
-   * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
-   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * Headers are sent as soon as the stream is open, also while there is no connection. It may end with
+   * `UNAVAILABLE` at any time, for instance for a reader that falls too far behind; reconnect with backoff, and take
+   * what the new stream does not list as gone. It counts as one of the caller's, and of its HTTP/2 connection's, 900
+   * watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections: {
     path: "/tokenbroker.v1.AdminService/WatchConnections" as const,
@@ -4656,9 +4657,10 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * then each in full when its state has changed. A slow reader gets only the newest state of each.
    * A use alone (`last_used_time`) is no change. A state may be repeated.
    *
-   * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
-   * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
-   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * Headers are sent as soon as the stream is open, also while there is no connection. It may end with
+   * `UNAVAILABLE` at any time, for instance for a reader that falls too far behind; reconnect with backoff, and take
+   * what the new stream does not list as gone. It counts as one of the caller's, and of its HTTP/2 connection's, 900
+   * watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections: handleServerStreamingCall<WatchConnectionsRequest, WatchConnectionsResponse>;
   /**
@@ -4830,9 +4832,10 @@ export interface AdminServiceClient extends Client {
    * then each in full when its state has changed. A slow reader gets only the newest state of each.
    * A use alone (`last_used_time`) is no change. A state may be repeated.
    *
-   * The stream may end with `UNAVAILABLE` at any time, for instance for a reader that falls too far
-   * behind; reconnect with backoff, and take what the new stream does not list as gone. It counts as one of the
-   * caller's 900 watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * Headers are sent as soon as the stream is open, also while there is no connection. It may end with
+   * `UNAVAILABLE` at any time, for instance for a reader that falls too far behind; reconnect with backoff, and take
+   * what the new stream does not list as gone. It counts as one of the caller's, and of its HTTP/2 connection's, 900
+   * watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchConnections(
     request: WatchConnectionsRequest,

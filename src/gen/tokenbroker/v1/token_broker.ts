@@ -2475,10 +2475,10 @@ export const TokenBrokerServiceService = {
    * refreshed first sends its first state when that has ended, at most 10 seconds later. When very many
    * streams have something to tell at once, each waits up to a second, so that callers do not all come at once.
    *
-   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
-   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
-   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
-   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * Headers are sent as soon as the stream is open. It may end with `UNAVAILABLE` at any time; reconnect with
+   * backoff. It ends with `PERMISSION_DENIED` when the caller has lost its right to one of the connections, which
+   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
+   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: {
     path: "/tokenbroker.v1.TokenBrokerService/WatchAccessTokens" as const,
@@ -2566,10 +2566,10 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
    * refreshed first sends its first state when that has ended, at most 10 seconds later. When very many
    * streams have something to tell at once, each waits up to a second, so that callers do not all come at once.
    *
-   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
-   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
-   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
-   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * Headers are sent as soon as the stream is open. It may end with `UNAVAILABLE` at any time; reconnect with
+   * backoff. It ends with `PERMISSION_DENIED` when the caller has lost its right to one of the connections, which
+   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
+   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: handleServerStreamingCall<WatchAccessTokensRequest, WatchAccessTokensResponse>;
   /**
@@ -2637,10 +2637,10 @@ export interface TokenBrokerServiceClient extends Client {
    * refreshed first sends its first state when that has ended, at most 10 seconds later. When very many
    * streams have something to tell at once, each waits up to a second, so that callers do not all come at once.
    *
-   * The stream may end with `UNAVAILABLE` at any time; reconnect with backoff. It ends with
-   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when the caller has lost its right to one of the
-   * connections. One caller may have 900 watches open, and 100,000 connections on them; more fail with
-   * `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * Headers are sent as soon as the stream is open. It may end with `UNAVAILABLE` at any time; reconnect with
+   * backoff. It ends with `PERMISSION_DENIED` when the caller has lost its right to one of the connections, which
+   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
+   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens(
     request: WatchAccessTokensRequest,
