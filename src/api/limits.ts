@@ -32,8 +32,8 @@ export const STREAMS_MAX = 1_000
  */
 export const STREAMS_THAT_LAST_MAX = 900
 
-/** Watches that one caller may have open: as many as one connection carries. */
-export const WATCHES_PER_CALLER_MAX = STREAMS_THAT_LAST_MAX
+/** Watches that one caller may have open: no more than one connection carries. */
+export const WATCHES_PER_CALLER_MAX = 900
 
 /** Connections on one stream of `WatchAccessTokens`, as the `.proto` file says. */
 export const WATCHED_PER_STREAM_MAX = 1_000
