@@ -38,7 +38,8 @@ export async function fail(
   const now = ports.clock.now()
   const refusedForMs = observations.refusedForMs(row.id)
   const fraction = ports.random.fraction()
-  const verdict = judge(row, failure, { now, fraction, evidence, held, refusedForMs })
+  const clockJumped = ports.wallClock.hasJumped()
+  const verdict = judge(row, failure, { now, fraction, evidence, held, refusedForMs, clockJumped })
   if (failure.refreshToken !== undefined) {
     return keepRefreshToken(ports, connection, attempt.base, failure, failure.refreshToken, verdict)
   }
