@@ -33,7 +33,7 @@ export function diagnose(input: DiagnosisInput): string {
     case 'PROVIDER_MISCONFIGURED':
       return `${name.provider} refuses our client, or client id or endpoint were changed; check the configuration; the connection is kept`
     case 'CONNECTION_MISCONFIGURED':
-      return `${name.provider} refuses this connection's parameters${because(row)}; its scopes may have changed: check scopes and variables, then: ${connect}`
+      return `${name.provider} refuses this connection's parameters${because(row)}${nextTry(row, input.now)}; its scopes may have changed: check scopes and variables, then: ${connect}`
     case 'REAUTH_REQUIRED':
       return `${death(row)}${because(row)}${stillServed(input.left)}; a human has to consent again: ${connect}`
     case 'ACTIVE':
@@ -103,8 +103,8 @@ function stillServed(left: number | undefined): string {
   return left > 0 ? `; the access token is still handed out for ${seconds(left)}` : ''
 }
 
-function nextTry({ nextRefreshAt }: ConnectionRow, now: number): string {
-  return nextRefreshAt === undefined ? '' : `; next try in ${seconds(nextRefreshAt - now)}`
+function nextTry(row: ConnectionRow | undefined, now: number): string {
+  return row?.nextRefreshAt === undefined ? '' : `; next try in ${seconds(row.nextRefreshAt - now)}`
 }
 
 function seconds(ms: number): string {

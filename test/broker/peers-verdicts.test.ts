@@ -152,7 +152,10 @@ describe('verdicts that others got wrong', () => {
 
   it('activepieces#14680: a connection without a refresh token counts as never expired', async () => {
     const definition = { answer: { refresh_token: '/none', provider_account_id: '/account' } }
-    const { token, status } = await createExpired({ definition })
+    const machine = createMachine({ definition })
+    const { connect, token, status } = await machine.run()
+    await connect()
+    await machine.clock.advance(HOUR)
     expect(await token()).toBe('REAUTH_REQUIRED')
     expect((await status()).diagnosis).toMatch(
       /^the access token expired, and the provider issued no refresh/,
