@@ -187,11 +187,12 @@ function storedError(failure: Failure, { reason }: Pick<Verdict, 'reason'>, at: 
 }
 
 function failed(
-  { providers, clock }: RefreshPorts,
+  { providers, endings, clock }: RefreshPorts,
   connection: Connection,
   verdict: Verdict,
 ): RefreshOutcome {
   const { row } = connection
+  endings.consider(row)
   const error = refreshError(providers.get(row.provider), row, verdict, clock.now())
   return { ok: false, connection, error }
 }
