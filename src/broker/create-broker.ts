@@ -25,6 +25,7 @@ import { createForcedRefresh } from './refresh/forced-refresh.ts'
 import { createLeases } from './refresh/lease.ts'
 import { createPendingCommits } from './refresh/pending-commits.ts'
 import { createRefresher } from './refresh/refresher.ts'
+import { createEndingWarnings } from './renewal/ending-warnings.ts'
 import { createRenewer } from './renewal/renewer.ts'
 import { createTouch } from './renewal/touch.ts'
 import { createUsage } from './renewal/usage.ts'
@@ -72,7 +73,8 @@ export function createBroker(outside: BrokerPorts): Broker {
   })
   store.onForeignChange(connections.forget)
   const leases = createLeases(outside, outside.replica)
-  const base = { ...outside, providers, connections, usage, changes, wallClock, leases }
+  const endings = createEndingWarnings(outside)
+  const base = { ...outside, providers, connections, usage, changes, wallClock, leases, endings }
   const revocations = createRevocations(base)
   const pending = createPendingCommits({ ...base, revocations })
   const refresher = createRefresher({ ...base, pending })
@@ -130,12 +132,14 @@ export function createBroker(outside: BrokerPorts): Broker {
       keys?.start()
       if (keys !== undefined) restore.start()
       expiry.start()
+      endings.start()
     },
     async stop() {
       restore.stop()
       await keys?.stop()
       await renewer.stop()
       await expiry.stop()
+      await endings.stop()
       await refresher.settled()
       await pending.stop()
       await usage.flush()

@@ -1,10 +1,8 @@
 import type { ConnectionRow } from '../store/rows.ts'
 import type { ConnectionName, ConnectionState } from './broker.ts'
+import { endingSoon } from './ending.ts'
 import type { StateReason } from './refresh/verdict.ts'
 import { connectCommand } from './tokens/token-errors.ts'
-
-/** How long before a grant ends for good somebody should hear of it. */
-export const ENDING_SOON_MS = 14 * 86_400_000
 
 /** What a diagnosis is made from. */
 export interface DiagnosisInput {
@@ -29,13 +27,13 @@ export function diagnose(input: DiagnosisInput): string {
         ? `not connected; the configuration's static token answers; to connect: ${connect}`
         : `not connected; an admin consents once in a browser: ${connect}`
     case 'UNREADABLE':
-      return `the stored tokens do not open with the keys at hand; restore data directory and root key together, or: ${connect}`
+      return `the stored tokens do not open with the keys at hand${ends(input)}; restore data directory and root key together, or: ${connect}`
     case 'PROVIDER_MISCONFIGURED':
-      return `${name.provider} refuses our client, or client id or endpoint were changed; check the configuration; the connection is kept`
+      return `${name.provider} refuses our client, or client id or endpoint were changed; check the configuration; the connection is kept${ends(input)}`
     case 'CONNECTION_MISCONFIGURED':
-      return `${name.provider} refuses this connection's parameters${because(row)}; its scopes may have changed: check scopes and variables, then: ${connect}`
+      return `${name.provider} refuses this connection's parameters${because(row)}${nextTry(row, input.now)}${ends(input)}; its scopes may have changed: check scopes and variables, then: ${connect}`
     case 'REAUTH_REQUIRED':
-      return `${death(row)}${because(row)}${stillServed(input.left)}; a human has to consent again: ${connect}`
+      return `${death(row)}${because(row)}${stillServed(input.left, row?.stateReason === 'REVOKED')}; a human has to consent again: ${connect}`
     case 'ACTIVE':
       return active(input)
   }
@@ -62,18 +60,32 @@ function death(row: ConnectionRow | undefined): string {
 function active(input: DiagnosisInput): string {
   const { row, left, now, name } = input
   if (row === undefined) return 'working; nothing to do'
-  if (row.outcomeUnknownSince !== undefined) {
-    return `a refresh ended without a readable answer${because(row)}, so nobody knows whether the refresh token is used up${stillServed(left)}; it is tried again first${nextTry(row, now)}`
-  }
-  if (row.lastError !== undefined) return `${failure(row)}${stillServed(left)}${nextTry(row, now)}`
+  const meanwhile = `${stillServed(left)}${nextTry(row, now)}${ends(input)}`
+  if (row.outcomeUnknownSince !== undefined) return `${unknown(row)}${meanwhile}`
+  if (row.lastError !== undefined) return `${failure(row)}${meanwhile}`
   if (input.needsRefreshToken && row.sealedRefreshToken === undefined && row.expiresAt !== undefined) {
     return 'working, but the provider issued no refresh token: consent again before the access token expires'
   }
-  const end = row.grantExpiresAt
-  if (end !== undefined && end - now < ENDING_SOON_MS) {
-    return `working, but the grant ends on ${new Date(end).toISOString().slice(0, 10)} whatever is done; consent again before: ${connectCommand(name)}`
+  const end = ending(input)
+  if (end === undefined) return 'working; nothing to do'
+  const isGrant = endingSoon(row, now)?.of === 'grant'
+  return `working, but ${end}${isGrant ? `; consent again before: ${connectCommand(name)}` : nextTry(row, now)}`
+}
+
+/** An outcome that nobody knows stays so whatever fails after it. */
+function unknown(row: ConnectionRow): string {
+  const what =
+    'a refresh ended without a readable answer, so nobody knows whether the refresh token is used up'
+  switch (row.lastError?.class) {
+    case 'reauthorize':
+      return `the answer to a refresh was lost, and the provider refused the refresh token afterwards${because(row)}: the lost answer may have held the next one; it is asked once more before anybody is told to consent`
+    case undefined:
+      return `${what}; it is tried again first`
+    case 'retry':
+      return `${what}; at the last try ${row.lastError.message}; it is tried again first`
+    default:
+      return `${what}; since then ${failure(row)}`
   }
-  return 'working; nothing to do'
 }
 
 function failure(row: ConnectionRow): string {
@@ -98,13 +110,40 @@ function because(row: ConnectionRow | undefined): string {
   return row?.lastError === undefined ? '' : ` (${row.lastError.message})`
 }
 
-function stillServed(left: number | undefined): string {
-  if (left === undefined) return '; the access token is still handed out'
-  return left > 0 ? `; the access token is still handed out for ${seconds(left)}` : ''
+/** @param refused whether the provider was seen to refuse it */
+function stillServed(left: number | undefined, refused = false): string {
+  if (left !== undefined && left <= 0) return ''
+  const howLong = left === undefined ? '' : ` for ${seconds(left)}`
+  return `; the access token is still handed out${howLong}${refused ? ', but the provider refuses it' : ''}`
 }
 
-function nextTry({ nextRefreshAt }: ConnectionRow, now: number): string {
-  return nextRefreshAt === undefined ? '' : `; next try in ${seconds(nextRefreshAt - now)}`
+function ends(input: DiagnosisInput): string {
+  const what = ending(input)
+  return what === undefined ? '' : `; ${what}`
+}
+
+/** What ends soon, and what it depends on. */
+function ending({ row, now }: DiagnosisInput): string | undefined {
+  const end = row && endingSoon(row, now)
+  if (end === undefined) return undefined
+  const isOver = end.at <= now
+  const when = moment(end.at, now)
+  if (end.of === 'grant') {
+    return isOver ? `the grant was to end on ${when}` : `the grant ends on ${when} whatever is done`
+  }
+  return isOver
+    ? `the refresh token was to lapse on ${when}`
+    : `the refresh token lapses on ${when} unless a refresh succeeds before`
+}
+
+/** The day, and near it the minute, in UTC. */
+function moment(at: number, now: number): string {
+  const [day = '', time = ''] = new Date(at).toISOString().split('T')
+  return Math.abs(at - now) < 2 * 86_400_000 ? `${day} ${time.slice(0, 5)} UTC` : day
+}
+
+function nextTry(row: ConnectionRow | undefined, now: number): string {
+  return row?.nextRefreshAt === undefined ? '' : `; next try in ${seconds(row.nextRefreshAt - now)}`
 }
 
 function seconds(ms: number): string {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { settle } from './fake-clock.ts'
 import { grantTo } from './grant-to.ts'
 import { createMachine } from './machine.ts'
-import { acted } from './scripted-server.ts'
+import { acted, answers } from './scripted-server.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -50,6 +50,19 @@ describe('a clock that is set ten days ahead', () => {
     machine.clock.jump(10 * DAY)
     await token()
     expect((await status()).state).toBe('ACTIVE')
+  })
+
+  it('ends no grant by its age: the first refusal is confirmed like any other', async () => {
+    const definition = { refresh: { refresh_lifetime: { of: '5d', kind: 'absolute' } } }
+    const { clock, server, run } = createMachine({ definition })
+    const { connect, status, token } = await run()
+    await connect()
+    server.script.push(answers.refused)
+    clock.jump(10 * DAY)
+    expect(await token()).toBe('PROVIDER_UNAVAILABLE')
+    expect(await status()).toMatchObject({ state: 'ACTIVE', consecutiveFailures: 1 })
+    await clock.advance(30 * SECOND)
+    expect(await status()).toMatchObject({ state: 'ACTIVE', healthy: true })
   })
 
   it('and back again is survived by a restart in between and after', async () => {

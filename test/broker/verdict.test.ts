@@ -6,7 +6,7 @@ import type { ConnectionRow } from '../../src/store/rows.ts'
 import { sparseGrant } from '../store/samples.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
-const quiet = { now: NOW, fraction: 0, held: false }
+const quiet = { now: NOW, fraction: 0, held: false, clockJumped: false }
 
 function failure(over: Partial<Failure>): Failure {
   return { class: 'retry', outcomeUnknown: false, providerCode: '', message: '', ...over }
@@ -107,6 +107,14 @@ describe('a refused grant', () => {
   it('is dead by the first where it is past its stated end', () => {
     expect(judge(row({ grantExpiresAt: NOW }), refusal, quiet)).toMatchObject({ stateReason: 'GRANT_ENDED' })
     expect(judge(row({ grantExpiresAt: NOW + 1 }), refusal, quiet)).toMatchObject({ state: 'ACTIVE' })
+  })
+
+  it('is past no stated end by a clock that has jumped', () => {
+    const jumped = { ...quiet, clockJumped: true }
+    const verdict = judge(row({ grantExpiresAt: NOW }), refusal, jumped)
+    expect(verdict).toMatchObject({ state: 'ACTIVE', nextRefreshAt: NOW + 30_000 })
+    const ended = { grantExpiresAt: NOW, refreshExpiresAt: NOW }
+    expect(judge(refusedOnce(ended), refusal, jumped)).toMatchObject({ stateReason: 'GRANT_REFUSED' })
   })
 
   it('is not believed while everybody is refused, unless that was to be feared', () => {

@@ -38,7 +38,8 @@ export async function fail(
   const now = ports.clock.now()
   const refusedForMs = observations.refusedForMs(row.id)
   const fraction = ports.random.fraction()
-  const verdict = judge(row, failure, { now, fraction, evidence, held, refusedForMs })
+  const clockJumped = ports.wallClock.hasJumped()
+  const verdict = judge(row, failure, { now, fraction, evidence, held, refusedForMs, clockJumped })
   if (failure.refreshToken !== undefined) {
     return keepRefreshToken(ports, connection, attempt.base, failure, failure.refreshToken, verdict)
   }
@@ -186,11 +187,12 @@ function storedError(failure: Failure, { reason }: Pick<Verdict, 'reason'>, at: 
 }
 
 function failed(
-  { providers, clock }: RefreshPorts,
+  { providers, endings, clock }: RefreshPorts,
   connection: Connection,
   verdict: Verdict,
 ): RefreshOutcome {
   const { row } = connection
+  endings.consider(row)
   const error = refreshError(providers.get(row.provider), row, verdict, clock.now())
   return { ok: false, connection, error }
 }

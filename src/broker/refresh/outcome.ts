@@ -6,6 +6,7 @@ import type { Connections } from '../connections.ts'
 import { BrokerError } from '../errors.ts'
 import type { Clock, Log, Random } from '../ports.ts'
 import type { Providers } from '../providers.ts'
+import type { EndingWarnings } from '../renewal/ending-warnings.ts'
 import type { Usage } from '../renewal/usage.ts'
 import type { WallClock } from '../renewal/wall-clock.ts'
 import type { Leases } from './lease.ts'
@@ -27,6 +28,7 @@ export interface RefreshPorts {
   readonly audit: Audit
   readonly usage: Pick<Usage, 'lastUsedOf'>
   readonly wallClock: Pick<WallClock, 'hasJumped'>
+  readonly endings: Pick<EndingWarnings, 'consider'>
   /** Who this process is among those that share the store; absent = it is the only one. */
   readonly replica?: string
   readonly clock: Clock

@@ -69,7 +69,8 @@ function reasonError(
     case 'CONNECTION_MISCONFIGURED':
       return new BrokerError(reason, `${id} refuses the parameters of this connection`, {
         metadata,
-        help: `Check scopes and variables, then connect again: token-broker connect ${id}${account}`,
+        retryAfterMs,
+        help: `Check scopes and variables, then: token-broker refresh ${id}${account}; or connect again: token-broker connect ${id}${account}`,
       })
     case 'PROVIDER_MISCONFIGURED':
       return refusalError(id, metadata, { admitted: false, why: 'misconfigured' })

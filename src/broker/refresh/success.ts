@@ -2,7 +2,6 @@ import type { TokenAnswer } from '../../oauth/answer.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
 import type { Connection } from '../connection.ts'
-import { ENDING_SOON_MS } from '../diagnosis.ts'
 import { nextRefresh } from '../renewal/schedule.ts'
 import { lastUse } from '../renewal/usage.ts'
 import { sealAnswer } from '../seal-answer.ts'
@@ -30,23 +29,11 @@ export async function succeed(
   const placed = await ports.pending.store(unstored)
   ports.audit.countRefresh(provider, 'SUCCEEDED')
   ports.log.info('Refreshed', { provider, account, version: outcome.version, placed: placed.where })
-  warnOfEnd(ports, connection, outcome)
   if (placed.where === 'elsewhere') return reread(ports, connection)
-  if (placed.where === 'store') return { ok: true, connection: placed.connection }
-  const served = serveUnstored(ports.connections, unstored)
-  return served === undefined ? reread(ports, connection) : { ok: true, connection: served }
-}
-
-/** A grant that ends whatever is done needs a human in time; every refresh says so. */
-function warnOfEnd({ log, clock }: RefreshPorts, { row }: Connection, outcome: RefreshSuccess): void {
-  const end = outcome.grantExpiresAt ?? row.grantExpiresAt
-  if (end === undefined || end - clock.now() >= ENDING_SOON_MS) return
-  const { provider, account } = row
-  log.warn('The grant ends soon; somebody has to consent again', {
-    provider,
-    account,
-    ends: new Date(end).toISOString(),
-  })
+  const renewed = placed.where === 'store' ? placed.connection : serveUnstored(ports.connections, unstored)
+  if (renewed === undefined) return reread(ports, connection)
+  ports.endings.consider(renewed.row)
+  return { ok: true, connection: renewed }
 }
 
 function successOf(ports: RefreshPorts, { row }: Connection, answer: TokenAnswer): RefreshSuccess {

@@ -63,6 +63,8 @@ export interface Circumstances {
   readonly held: boolean
   /** Milliseconds since the first refusal by a clock that does not jump; absent = it came in another run. */
   readonly refusedForMs?: number
+  /** Whether the wall clock has jumped lately, so that nothing is over by its age alone. */
+  readonly clockJumped: boolean
 }
 
 /**
@@ -124,9 +126,10 @@ export function isExplained({ outcomeUnknownSince, suspect }: ConnectionRow): bo
   return outcomeUnknownSince !== undefined || suspect
 }
 
-function judgeRefusal(row: ConnectionRow, { now, evidence, held, refusedForMs }: Circumstances): Verdict {
+function judgeRefusal(row: ConnectionRow, circumstances: Circumstances): Verdict {
+  const { now, held, refusedForMs, clockJumped } = circumstances
   if (row.state === 'REAUTH_REQUIRED') return dead(row.stateReason as StateReason, row.stateSince, now)
-  if (row.grantExpiresAt !== undefined && now >= row.grantExpiresAt) return dead('GRANT_ENDED', now, now)
+  if (!clockJumped && isPast(row.grantExpiresAt, now)) return dead('GRANT_ENDED', now, now)
 
   const explained = isExplained(row)
   const waits = { state: row.state, stateReason: row.stateReason as StateReason } as const
@@ -140,19 +143,18 @@ function judgeRefusal(row: ConnectionRow, { now, evidence, held, refusedForMs }:
   // Nor does one that only a clock which jumped makes late.
   const missing = Math.max(confirmAt - now, delay - (refusedForMs ?? delay))
   if (firstRefusal || missing > 0) return { ...waits, reason, nextRefreshAt: now + missing }
-  return dead(whyDead(row, explained, evidence, now), now, now)
+  return dead(whyDead(row, circumstances), now, now)
 }
 
-function whyDead(
-  row: ConnectionRow,
-  explained: boolean,
-  evidence: Evidence | undefined,
-  now: number,
-): StateReason {
-  if (explained) return 'OUTCOME_LOST'
+function whyDead(row: ConnectionRow, { now, evidence, clockJumped }: Circumstances): StateReason {
+  if (isExplained(row)) return 'OUTCOME_LOST'
   if (evidence?.accessToken === 'works') return 'ROTATED_ELSEWHERE'
   if (evidence?.accessToken === 'refused') return 'REVOKED'
-  return row.refreshExpiresAt !== undefined && now >= row.refreshExpiresAt ? 'IDLE_EXPIRED' : 'GRANT_REFUSED'
+  return !clockJumped && isPast(row.refreshExpiresAt, now) ? 'IDLE_EXPIRED' : 'GRANT_REFUSED'
+}
+
+function isPast(end: number | undefined, now: number): boolean {
+  return end !== undefined && now >= end
 }
 
 /** @param since when the grant was found dead; from there its next resurrection probe is counted */

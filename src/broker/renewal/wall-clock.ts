@@ -19,7 +19,7 @@ export interface WallClock {
   isBehind(): boolean
   /** Whether a moment lies so far ahead that it was told by a clock which has been set back since. */
   isAhead(time: number): boolean
-  /** Whether the clock has jumped lately, so that nothing may be thrown away because of its age. */
+  /** Whether the clock has jumped lately, up to now, so that nothing may be thrown away because of its age. */
   hasJumped(): boolean
   /** Reads what was noted; to be called before anything is served. */
   start(): Promise<void>

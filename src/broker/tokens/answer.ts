@@ -2,12 +2,12 @@ import type { Definition } from '../../providers/definition.ts'
 import type { AccessToken, Presentation } from '../broker.ts'
 import type { Connection, OpenTokens } from '../connection.ts'
 import { fillVariables, type ProviderHandle } from '../providers.ts'
+import { rotatesNotBefore } from './rotation.ts'
 
 /** The answer for a connection's token. */
 export function accessTokenOf(handle: ProviderHandle, { row }: Connection, tokens: OpenTokens): AccessToken {
   const values = { ...row.attributes, ...handle.provider.variables, ...row.variables }
   const definition = handle.client.written
-  const kills = definition.refresh.kills_access_token
   return {
     accessToken: tokens.accessToken,
     tokenType: row.tokenType,
@@ -20,7 +20,7 @@ export function accessTokenOf(handle: ProviderHandle, { row }: Connection, token
     providerAccountName: row.providerAccountName,
     presentation: presentationOf(definition, values),
     attributes: row.attributes,
-    rotatesNotBefore: kills ? row.nextRefreshAt : undefined,
+    rotatesNotBefore: rotatesNotBefore(handle, row),
     degraded: row.lastError && {
       reason: row.lastError.reason,
       since: row.failingSince ?? row.lastError.at,

@@ -1,9 +1,11 @@
 import type { UnreadableError } from '../../store/keyring.ts'
 import type { ConnectionRow } from '../../store/rows.ts'
 import type { ConnectionName } from '../broker.ts'
-import { OBTAINED_UNKNOWN } from '../connection.ts'
+import { type Connection, lifetimeLeft, lifetimeOf, OBTAINED_UNKNOWN } from '../connection.ts'
 import { BrokerError } from '../errors.ts'
+import type { Clock } from '../ports.ts'
 import type { ProviderHandle } from '../providers.ts'
+import { rotatesNotBefore } from './rotation.ts'
 
 /** A provider that answers too late does not answer sooner when it is asked at once. */
 const DEAD_RETRY_MS = 1_000
@@ -81,6 +83,25 @@ export function minTtlUnreachable(
     'MIN_TTL_UNREACHABLE',
     `${handle.provider.id} issues tokens that live ${seconds} s; ask for a smaller min_ttl`,
     { metadata: { ...metadataOf(row), lifetime_seconds: seconds } },
+  )
+}
+
+/** The token lives too short for the caller, and must not be replaced yet, because others hold it. */
+export function minTtlNotYet(handle: ProviderHandle, connection: Connection, clock: Clock): BrokerError {
+  const { row } = connection
+  const left = String(Math.floor((lifetimeLeft(connection, clock) ?? 0) / 1000))
+  const lifetime = lifetimeOf(row)
+  return new BrokerError(
+    'MIN_TTL_UNREACHABLE',
+    `the access token lives ${left} s more, and a refresh now would end it for its other users; ask for a smaller min_ttl, or later`,
+    {
+      metadata: {
+        ...metadataOf(row),
+        left_seconds: left,
+        ...(lifetime === undefined ? {} : { lifetime_seconds: String(Math.floor(lifetime / 1000)) }),
+      },
+      retryAfterMs: Math.max(0, (rotatesNotBefore(handle, row) ?? 0) - clock.now()),
+    },
   )
 }
 

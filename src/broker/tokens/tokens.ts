@@ -14,10 +14,12 @@ import { meetsMinTtl } from './freshness.ts'
 import { isHeldOff, lastErrorOf } from './held-off.ts'
 import type { RejectionLimit } from './rejection-limit.ts'
 import { recordRelease, recordStaticRelease } from './release.ts'
+import { rotatesNotBefore } from './rotation.ts'
 import { standingOf } from './standing.ts'
 import {
   consentRequired,
   deadOnArrival,
+  minTtlNotYet,
   minTtlUnreachable,
   noRefreshToken,
   requireScopes,
@@ -77,9 +79,30 @@ async function usableConnection(
       if ((request.minTtlMs ?? 0) >= standing.lifetime) {
         throw minTtlUnreachable(handle, row, standing.lifetime)
       }
+      if (isKeptForOthers(ports, handle, connection)) return asItIs(ports, handle, connection, request)
       limitWish(ports, connection, request)
       return refreshed(ports, handle, connection, request)
   }
+}
+
+/** Whether a refresh now would kill a token that others were promised. One that is under way does so anyway. */
+function isKeptForOthers(ports: TokenPorts, handle: ProviderHandle, connection: Connection): boolean {
+  const { row } = connection
+  const until = rotatesNotBefore(handle, row)
+  const isPromised = until !== undefined && ports.clock.now() < until && isAlive(connection, ports.clock)
+  return isPromised && !ports.refresher.isRefreshing(row.id)
+}
+
+/** Whoever did not say how long the token has to live takes what there is. */
+function asItIs(
+  ports: TokenPorts,
+  handle: ProviderHandle,
+  connection: Connection,
+  { minTtlMs }: Wish,
+): Connection {
+  if (minTtlMs === undefined) return connection
+  requireRefreshable(ports, handle, connection)
+  throw minTtlNotYet(handle, connection, ports.clock)
 }
 
 /** A min_ttl just below the lifetime would have a good token refreshed at every call. */

@@ -155,7 +155,9 @@ export interface GetAccessTokenRequest {
   account: string;
   /**
    * Optional. How long the token must still live, from 0 to 24 hours. Unset means the smaller of
-   * 60 seconds and half the token's lifetime; zero means any unexpired token.
+   * 60 seconds and half the token's lifetime; zero means any unexpired token. Where the token must not be
+   * replaced before its `rotates_not_before`, more than it has left fails with `MIN_TTL_UNREACHABLE` until then,
+   * with how long it lives in `left_seconds` of the metadata; if unset, the token is answered as it is.
    */
   minTtl:
     | Duration
@@ -212,7 +214,8 @@ export interface AccessToken {
   attributes: { [key: string]: string };
   /**
    * Output only. Set where a refresh kills the previous access token: until then the broker will not
-   * rotate this token by itself; do not cache it for longer.
+   * rotate this token by itself, whatever `min_ttl` another caller asks for; do not cache it for longer.
+   * Sooner ends it only who reports it as rejected, an operator's `Refresh`, a new consent or a disconnect.
    */
   rotatesNotBefore:
     | Date
