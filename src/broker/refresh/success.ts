@@ -4,6 +4,7 @@ import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
 import { stateChange } from '../audit/state-audit.ts'
 import type { Connection } from '../connection.ts'
 import { ENDING_SOON_MS } from '../diagnosis.ts'
+import type { Clock } from '../ports.ts'
 import { nextRefresh } from '../renewal/schedule.ts'
 import { sealAnswer } from '../seal-answer.ts'
 import { type RefreshOutcome, type RefreshPorts, reread } from './outcome.ts'
@@ -20,7 +21,8 @@ export async function succeed(
 ): Promise<RefreshOutcome> {
   const { row } = connection
   const { provider, account } = row
-  const outcome = { ...successOf(ports, connection, answer), siblingUsed }
+  const times = withoutSetBack(answer, ports.clock, sentMonotonic)
+  const outcome = { ...successOf(ports, connection, times), siblingUsed }
   const unstored: Unstored = {
     commit: { provider, account, base, outcome, grant: spooledGrant(row) },
     sentMonotonic,
@@ -35,6 +37,15 @@ export async function succeed(
   if (placed.where === 'store') return { ok: true, connection: placed.connection }
   const served = serveUnstored(ports.connections, unstored)
   return served === undefined ? reread(ports, connection) : { ok: true, connection: served }
+}
+
+/** What was sent in the future was sent on a clock that has been set back since: its times are moved to the clock of now. */
+function withoutSetBack(answer: TokenAnswer, clock: Clock, sentMonotonic: number): TokenAnswer {
+  const { sentAt, expiresAt } = answer
+  const now = clock.now()
+  if (sentAt <= now) return answer
+  const byMs = Math.round(sentAt - now + clock.monotonic() - sentMonotonic)
+  return { ...answer, sentAt: sentAt - byMs, expiresAt: expiresAt && expiresAt - byMs }
 }
 
 /** A grant that ends whatever is done needs a human in time; every refresh says so. */
