@@ -84,9 +84,8 @@ export function allCommands(): fc.Arbitrary<Command>[] {
       }),
     ),
     fc.integer({ min: -3_600_000, max: 864_000_000 }).map(ms =>
-      plain(`jump ${ms}`, async ({ replica, world }) => {
-        replica.wallOffset += ms
-        replica.jumpedAt = world.scheduler.now()
+      plain(`jump ${ms}`, async ({ replica }) => {
+        replica.setClock(replica.wallOffset + ms)
       }),
     ),
   ]
