@@ -69,7 +69,10 @@ export function checkGet(real: Real, model: Model, before: Readonly<Model>, endi
   const reason = reasonOf(ending)
   checkStore(before, model, reason)
   if (reason === 'BROKER_UNAVAILABLE' || model.connected === 'unknown') return
-  if (model.connected === 'no') return expectOneOf(real, reason, ['CONSENT_REQUIRED'])
+  if (model.connected === 'no') {
+    expectOneOf(real, reason, ['CONSENT_REQUIRED'])
+    return
+  }
   if (reason === 'CONSENT_REQUIRED') throw new Error('a connection was not found')
   if (model.fairMs < HEALED_MS) return
   // Nothing is in the way: what lives is served, and what is dead is called dead.
@@ -104,7 +107,10 @@ export function checkRefresh(
   checkStore(before, model, reason)
   noteForced(model, startedAt, reason)
   if (reason === 'BROKER_UNAVAILABLE' || model.connected === 'unknown') return
-  if (model.connected === 'no') return expectOneOf(real, reason, ['CONSENT_REQUIRED'])
+  if (model.connected === 'no') {
+    expectOneOf(real, reason, ['CONSENT_REQUIRED'])
+    return
+  }
   if (reason === 'CONSENT_REQUIRED') throw new Error('a connection was not found')
   if (before.fairMs < HEALED_MS || !ending.ok) return
   const { refreshed } = ending.value as { readonly refreshed: boolean }
