@@ -47,7 +47,7 @@ export function openConnection(
   row: ConnectionRow,
   keyring: Keyring,
   clock: Clock,
-  sentMonotonic = clock.monotonic() - Math.max(0, clock.now() - row.obtainedAt),
+  sentMonotonic = sentAtBy(clock, row.obtainedAt),
 ): Connection {
   try {
     const accessToken = keyring.open(row.sealedAccessToken, sealContext(row, 'access_token'))
@@ -73,6 +73,11 @@ export function openSibling(row: ConnectionRow, keyring: Keyring): Secret | unde
     if (error instanceof UnreadableError) return undefined
     throw error
   }
+}
+
+/** A moment of the wall clock on the monotonic one; what is yet to come is now. */
+export function sentAtBy(clock: Clock, obtainedAt: number): number {
+  return clock.monotonic() - Math.max(0, clock.now() - obtainedAt)
 }
 
 /**

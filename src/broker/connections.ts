@@ -1,12 +1,12 @@
 import { adoptedRow } from '../store/attempt-changes.ts'
-import { broughtForwardRow } from '../store/connection-changes.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ScheduleShift } from '../store/queries.ts'
 import type { AttemptAdoption, ConnectionRow } from '../store/rows.ts'
+import { broughtForwardRow } from '../store/schedule-shift.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Changes } from './changes.ts'
-import { type Connection, keyOf, openConnection } from './connection.ts'
+import { type Connection, keyOf, OBTAINED_UNKNOWN, openConnection, sentAtBy } from './connection.ts'
 import { BrokerError } from './errors.ts'
 import type { Clock } from './ports.ts'
 import type { Usage } from './renewal/usage.ts'
@@ -51,7 +51,7 @@ interface Ports {
   readonly keyring: Keyring
   readonly changes: Changes
   readonly usage: Pick<Usage, 'lastUsedOf'>
-  readonly wallClock: Pick<WallClock, 'isBehind' | 'isAhead'>
+  readonly wallClock: Pick<WallClock, 'known' | 'isUntold' | 'isBehind' | 'isAhead'>
   readonly clock: Clock
   /** Reads the keys anew; resolves to whether one came that was not known. Default: none ever does. */
   readonly reloadKeys?: () => Promise<boolean>
@@ -83,13 +83,15 @@ export function createConnections(ports: Ports): Connections {
 
   const peek = (name: ConnectionName) => memory.get(keyOf(name))
   /** A wall clock that was set back tells no age: what could have expired has. */
-  const ageUnknown = ({ obtainedAt }: ConnectionRow) =>
-    wallClock.isBehind() || wallClock.isAhead(obtainedAt) ? Number.NEGATIVE_INFINITY : undefined
+  const isAgeUnknown = ({ obtainedAt }: ConnectionRow) =>
+    wallClock.isBehind() || wallClock.isAhead(obtainedAt)
+  const ageUnknown = (row: ConnectionRow) =>
+    wallClock.isUntold() || isAgeUnknown(row) ? Number.NEGATIVE_INFINITY : undefined
 
-  function change(next: (row: ConnectionRow) => ConnectionRow | undefined): void {
+  function change(next: (known: Connection) => Connection | undefined): void {
     for (const [key, known] of memory) {
-      const row = known && next(known.row)
-      if (row) memory.set(key, { ...known, row })
+      const changed = known && next(known)
+      if (changed) memory.set(key, changed)
     }
   }
 
@@ -106,9 +108,18 @@ export function createConnections(ports: Ports): Connections {
 
   /** What is not current may have been forgotten while it was read: good enough to answer once, not to be kept. */
   async function read({ provider, account }: ConnectionName) {
+    await guard(wallClock.known())
     const before = forgotten
     const row = await guard(store.findConnection(provider, account))
     return { row, isCurrent: forgotten === before }
+  }
+
+  /** What was sent nobody knows when counts from the wall clock's beginning, which has moved, too. */
+  function rebased({ row: { obtainedAt, expiresAt = 0 }, sentMonotonic }: Connection, row: ConnectionRow) {
+    // Read before the store was told that the clock was set back: now its age can be told.
+    if (sentMonotonic === Number.NEGATIVE_INFINITY && !isAgeUnknown(row))
+      return sentAtBy(clock, row.obtainedAt)
+    return obtainedAt === OBTAINED_UNKNOWN ? sentMonotonic + expiresAt - (row.expiresAt ?? 0) : sentMonotonic
   }
 
   const openOnce = (row: ConnectionRow | undefined) =>
@@ -134,8 +145,16 @@ export function createConnections(ports: Ports): Connections {
       gone.set(keyOf(row), row.id)
       changes.publish(row)
     },
-    bringForward: shift => change(row => broughtForwardRow(row, shift)),
-    adopt: adoption => change(row => adoptedRow(row, adoption)),
+    bringForward: shift =>
+      change(known => {
+        const row = broughtForwardRow(known.row, shift)
+        return { ...known, row, sentMonotonic: rebased(known, row) }
+      }),
+    adopt: adoption =>
+      change(known => {
+        const row = adoptedRow(known.row, adoption)
+        return row && { ...known, row }
+      }),
     forget(name) {
       forgotten++
       clear(keyOf(name))

@@ -1,5 +1,4 @@
 import { attemptEnded, isBase, isGrant } from './attempt-changes.ts'
-import type { ScheduleShift } from './queries.ts'
 import type {
   Base,
   ConnectionFacts,
@@ -190,13 +189,6 @@ export function reboundRow(
     siblingUntil: rebinding.sealedSibling && row.siblingUntil,
     nextRefreshAt: row.nextRefreshAt && Math.min(row.nextRefreshAt, nextRefreshAt),
   }
-}
-
-/** The row due earlier by as much as the clock was set back; what is due by then anyway stays. */
-export function broughtForwardRow(row: ConnectionRow, { after, byMs }: ScheduleShift): ConnectionRow {
-  const { nextRefreshAt } = row
-  if (nextRefreshAt === undefined || nextRefreshAt <= after) return row
-  return { ...row, nextRefreshAt: Math.max(after, nextRefreshAt - byMs) }
 }
 
 /** The row with what a second call yielded; `undefined` if the base has moved. */

@@ -36,9 +36,16 @@ export interface ReleaseQuery {
   readonly limit: number
 }
 
-/** By how much what is planned after a moment comes too late, because the clock was set back. */
+/** By how much what was planned and told on a clock comes too late, because the clock was set back. */
 export interface ScheduleShift {
   /** What is due by then stays. */
   readonly after: number
   readonly byMs: number
+  /**
+   * By when everything is due and every access token beside a refresh token has ended, because nobody knows by how
+   * much more the clock was set back; else any time.
+   */
+  readonly latest: number
+  /** By how much an access token without a refresh token ends earlier: it is the only one there is. */
+  readonly irreplaceableByMs: number
 }

@@ -127,6 +127,7 @@ export function createConnectionWrites(
       ),
     bringForward: shift =>
       write(() => {
+        table.endEarlier.run(shift)
         table.bringForward.run(shift)
         table.bringRevocationsForward.run(shift)
       }),
@@ -161,11 +162,20 @@ function prepareStatements(database: Database) {
       `UPDATE connections SET last_used_at = @lastUsedAt
        WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @lastUsedAt)`,
     ),
+    // Obtained at 0 says that nobody knows when.
+    endEarlier: database.prepare<[ScheduleShift]>(
+      `UPDATE connections SET obtained_at = iif(obtained_at = 0, 0, obtained_at - by_ms), expires_at = expires_at - by_ms
+       FROM (SELECT id AS shifted,
+         iif(sealed_refresh_token IS NULL, @irreplaceableByMs, max(@byMs, expires_at - @latest)) AS by_ms FROM connections)
+       WHERE id = shifted AND expires_at IS NOT NULL`,
+    ),
     bringForward: database.prepare<[ScheduleShift]>(
-      'UPDATE connections SET next_refresh_at = max(@after, next_refresh_at - @byMs) WHERE next_refresh_at > @after',
+      `UPDATE connections SET next_refresh_at = min(@latest, max(@after, next_refresh_at - @byMs))
+       WHERE next_refresh_at > @after`,
     ),
     bringRevocationsForward: database.prepare<[ScheduleShift]>(
-      'UPDATE revocations SET next_try_at = max(@after, next_try_at - @byMs) WHERE next_try_at > @after',
+      `UPDATE revocations SET next_try_at = min(@latest, max(@after, next_try_at - @byMs))
+       WHERE next_try_at > @after`,
     ),
     remove: database.prepare<[string, string], SqlRecord>(
       `DELETE FROM connections WHERE provider = ? AND account = ? RETURNING ${columns}`,

@@ -154,7 +154,10 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
    * @returns the stored row, or `undefined` if the base has moved or the connection is gone
    */
   rebindConnection(base: Base, rebinding: Rebinding, entry?: AuditEntry): Promise<ConnectionRow | undefined>
-  /** Makes connections and revocations that are due after that time due earlier by that much, but not before it. */
+  /**
+   * Makes connections and revocations that are due after that time due earlier by that much, but not before it, and
+   * access tokens that expire obtained and ended earlier.
+   */
   bringForward(shift: ScheduleShift): Promise<void>
   /** Records when connections were last used; an older time changes nothing. Unknown ids are ignored. */
   touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>

@@ -309,7 +309,12 @@ describe('a key that another process has made', () => {
     const connections = createConnections({
       ...{ store: world.store, keyring: world.keyring, clock: world.clock, changes: createChanges() },
       usage: { lastUsedOf: () => undefined },
-      wallClock: { isBehind: () => false, isAhead: () => false },
+      wallClock: {
+        known: async () => {},
+        isUntold: () => false,
+        isBehind: () => false,
+        isAhead: () => false,
+      },
       async reloadKeys() {
         reloads++
         return world.admin.reload()

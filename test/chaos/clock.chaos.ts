@@ -39,6 +39,10 @@ describe.skipIf(missing !== undefined)(
       await Promise.all(JUMPS.map(duringRefresh))
     })
 
+    it('and back some time before a restart: nothing expired is served, nothing lost', async () => {
+      await Promise.all(JUMPS.map(beforeRestart))
+    })
+
     it('and back across a restart: nothing expired is served, nothing lost', async () => {
       await Promise.all(JUMPS.map(acrossRestart))
     })
@@ -84,6 +88,32 @@ async function duringRefresh([how, offset]: Jump): Promise<void> {
   report(`clock ${how} during a refresh`, { rounds: ROUNDS, tokens, expired })
   expect({ expired, ...verdict }).toEqual({ expired: 0, ...ALL_WELL })
   expect(tokens).toBeGreaterThan(0)
+}
+
+/** What a run has told the store after a jump is all that the next one knows. */
+async function beforeRestart([how, offset]: Jump): Promise<void> {
+  const { world, clock, program: first } = await createClockWorld()
+  let program = first
+  const seen = { expired: 0, tokens: 0 }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const time of [offset, TRUE_TIME]) {
+      await clock.set(time)
+      // Longer than between two looks at the clock.
+      await elapse(LIFETIME_MS / 2)
+      expect(await program.stop()).toMatchObject({ code: 0 })
+      await until('every token is over', PHASE_MS, () => world.accepted('access').size === 0)
+      program = await startProgram({ ...world.home, env: clock.env })
+      const watch = watchTokens(world, program)
+      await elapse(LIFETIME_MS)
+      const { expired, tokens } = await watch.end()
+      seen.expired += expired
+      seen.tokens += tokens
+    }
+  }
+  const verdict = await stopAndJudge(world, program)
+  report(`clock ${how} some time before a restart`, { rounds: ROUNDS, ...seen })
+  expect({ expired: seen.expired, ...verdict }).toEqual({ expired: 0, ...ALL_WELL })
+  expect(seen.tokens).toBeGreaterThan(0)
 }
 
 async function acrossRestart([how, offset]: Jump): Promise<void> {

@@ -62,7 +62,6 @@ export function createActs(world: World): Acts {
         account,
         askedAt: scheduler.now(),
         resumedAt: () => (process === replica.process ? replica.resumedAt : 0),
-        hasJumped: () => replica.jumpedAt !== Number.NEGATIVE_INFINITY,
       }
       return call(replica, 'get', account, async () => {
         const token = await replica.broker.getAccessToken({
@@ -102,7 +101,8 @@ export function createActs(world: World): Acts {
       return call(replica, 'connect', account, () => {
         const { accessToken, refreshToken } = truth.server.grant(account, scheduler.now())
         truth.note(`server grants ${refreshToken}`)
-        return replica.broker.importConnection({
+        replica.importing.add(accessToken)
+        const imported = replica.broker.importConnection({
           provider: PROVIDER,
           account,
           credential: { kind: 'access_token', token: new Secret(accessToken) },
@@ -115,6 +115,7 @@ export function createActs(world: World): Acts {
           check: 'NONE',
           replace: true,
         })
+        return imported.finally(() => replica.importing.delete(accessToken))
       })
     },
     terminate(replica) {

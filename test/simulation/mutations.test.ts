@@ -2,7 +2,7 @@ import { describe, expect, inject, it } from 'vitest'
 import { MUTATIONS } from './mutations.ts'
 import { runSeed } from './run-seed.ts'
 
-/** Each fault was found within a tenth of that when this was written; more would say that the harness went blind. */
+/** Each fault was found within a quarter of that when this was written; more would say that the harness went blind. */
 const SEEDS_MAX = 2_000
 
 describe('the simulation', () => {

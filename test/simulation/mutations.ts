@@ -66,6 +66,11 @@ export const MUTATIONS: Readonly<Record<string, Plant>> = {
     return call.proceed([call.args[0], { ...outcome, sealedRefreshToken: undefined }])
   },
 
+  /** What is stored stays as it was told on a clock that has been set back since. */
+  'keeps the ends of tokens': async call => {
+    return call.method === 'bringForward' ? undefined : call.proceed()
+  },
+
   /** Disconnecting forgets without the row leaving the store. */
   'disconnects in name only': async (call, { truth }) => {
     if (call.method !== 'removeConnection') return call.proceed()

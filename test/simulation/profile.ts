@@ -96,7 +96,7 @@ const COMMANDS = {
   pause: 4,
   provider: 5,
   store: 3,
-  jump: 1,
+  jump: 3,
 } as const
 
 /** The world of a seed. Each seed leaves some kinds of trouble out, so that the others are met undisturbed. */

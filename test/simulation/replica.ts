@@ -29,11 +29,12 @@ export interface Replica {
   /** Resolves when the broker may serve. */
   readonly started: Promise<void>
   /** Milliseconds that its wall clock is ahead. */
-  wallOffset: number
-  /** When its wall clock was last moved. */
-  jumpedAt: number
+  readonly wallOffset: number
+  /** Access tokens whose import is under way: their end was told on the clock as it is. */
+  readonly importing: Set<string>
   resumedAt: number
   readonly spool: SpoolFile
+  setClock(wallOffset: number): void
   boot(): void
   crash(): Promise<void>
   pause(): void
@@ -64,6 +65,7 @@ export function createReplica(ports: Ports): Replica {
   let broker: Broker
   let started: Promise<void>
   let boots = 0
+  let wallOffset = 0
 
   function boot(): void {
     const name = `${'ABC'[index]}${++boots}`
@@ -115,8 +117,15 @@ export function createReplica(ports: Ports): Replica {
     get started() {
       return started
     },
-    wallOffset: 0,
-    jumpedAt: Number.NEGATIVE_INFINITY,
+    get wallOffset() {
+      return wallOffset
+    },
+    importing: new Set(),
+    setClock(ms) {
+      truth.note(`the clock of ${process.name} is ${ms} ms ahead`)
+      wallOffset = ms
+      for (const token of replica.importing) truth.mistold.add(token)
+    },
     resumedAt: 0,
     spool: { commits: [] },
     boot,
@@ -124,6 +133,7 @@ export function createReplica(ports: Ports): Replica {
       truth.note(`${process.name} dies`)
       process.alive = false
       await operations.crash()
+      replica.importing.clear()
     },
     pause() {
       truth.note(`${process.name} is paused`)

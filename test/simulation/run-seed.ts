@@ -160,8 +160,6 @@ function pause({ dice, scheduler, profile }: World, replica: Replica): void {
   })
 }
 
-function jump({ dice, scheduler, profile, truth }: World, replica: Replica): void {
-  replica.wallOffset = dice.between(-profile.jumpMsMax, profile.jumpMsMax)
-  replica.jumpedAt = scheduler.now()
-  truth.note(`the clock of ${replica.process.name} is ${replica.wallOffset} ms ahead`)
+function jump({ dice, profile }: World, replica: Replica): void {
+  replica.setClock(dice.between(-profile.jumpMsMax, profile.jumpMsMax))
 }

@@ -11,8 +11,6 @@ export interface Call {
   readonly askedAt: number
   /** When its process last went on after a pause, or started. */
   readonly resumedAt: () => number
-  /** Whether the wall clock that the process reads has been moved since it began to be read. */
-  readonly hasJumped: () => boolean
 }
 
 /** Checks an access token as it is answered: I2, I7, I9, and that it has not expired. */
@@ -33,8 +31,8 @@ export function checkServed(
   if (!truth.audited.has(`${process.name} ${fingerprint}`))
     truth.violate('I9', `${process.name} answered ${value} before the record of it`)
   const end = truth.server.endOf(value) ?? 0
-  // Whoever is paused over an answer cannot look at the clock again, and nobody can trust one that jumped.
-  if (now >= end && call.resumedAt() <= call.askedAt && !call.hasJumped())
+  // Whoever is paused over an answer cannot look at the clock again.
+  if (now >= end && call.resumedAt() <= call.askedAt && !truth.mistold.has(value))
     truth.violate('expired', `${process.name} answered ${value}, which ended ${now - end} ms ago`)
   checkDisconnected(truth, call, value, now, newsMsMax)
 }

@@ -42,6 +42,8 @@ export interface Truth {
   readonly exchanges: Map<number, Exchange>
   /** Grants of which the provider has once said that they are dead while they were not. */
   readonly liedAbout: Set<Grant>
+  /** Access tokens whose end was told on a clock that was moved before it was stored. */
+  readonly mistold: Set<string>
   /** Grants that were disconnected: by whom, and when that was answered. */
   readonly disconnected: Map<Grant, { readonly process: Process; ackedAt?: number }>
   /** Whether a process has storage operations under way, or owes the store something. */
@@ -72,6 +74,7 @@ export function createTruth(
     refusals: new Map(),
     exchanges: new Map(),
     liedAbout: new Set(),
+    mistold: new Set(),
     disconnected: new Map(),
     rows: [],
     isBusy,

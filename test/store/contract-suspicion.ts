@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Store } from '../../src/store/store.ts'
 import type { OpenStore } from './contract.ts'
 import {
   baseOf,
@@ -68,15 +69,62 @@ export function suspicionContract(open: OpenStore): void {
   })
 
   describe('bringForward()', () => {
+    const shift = { after: t0, latest: Number.MAX_SAFE_INTEGER, irreplaceableByMs: 0 }
+    const timesOf = async (store: Store) =>
+      (await store.listConnections({ limit: 10 })).map(({ obtainedAt, expiresAt }) => [obtainedAt, expiresAt])
+
     it('moves what comes later, and nothing before the given time', async () => {
       const store = await open()
       await connect(store, { id: 'c1', account: 'a', nextRefreshAt: t0 + 10_000 })
       await connect(store, { id: 'c2', account: 'b', nextRefreshAt: t0 + 1_000 })
       await connect(store, { id: 'c3', account: 'c', nextRefreshAt: t0 - 5 })
       await connect(store, { id: 'c4', account: 'd', nextRefreshAt: undefined })
-      await store.bringForward({ after: t0, byMs: 4_000 })
+      await store.bringForward({ ...shift, byMs: 4_000 })
       const rows = await store.listConnections({ limit: 10 })
       expect(rows.map(row => row.nextRefreshAt)).toEqual([t0 + 6_000, t0, t0 - 5, undefined])
+    })
+
+    it('makes everything due where nobody knows by how much', async () => {
+      const store = await open()
+      await connect(store, { id: 'c1', account: 'a', nextRefreshAt: t0 + 10_000 })
+      await connect(store, { id: 'c2', account: 'b', nextRefreshAt: t0 - 5 })
+      await store.bringForward({ ...shift, byMs: 4_000, latest: t0 })
+      const rows = await store.listConnections({ limit: 10 })
+      expect(rows.map(row => row.nextRefreshAt)).toEqual([t0, t0 - 5])
+    })
+
+    it('ends access tokens as much earlier, whose lifetime stays', async () => {
+      const store = await open()
+      await connect(store, { id: 'c1', account: 'a', obtainedAt: t0, expiresAt: t0 + 10_000 })
+      await connect(store, { id: 'c2', account: 'b', obtainedAt: 0, expiresAt: t0 + 1_000 })
+      await connect(store, { id: 'c3', account: 'c', obtainedAt: t0, expiresAt: undefined })
+      await store.bringForward({ ...shift, byMs: 4_000 })
+      expect(await timesOf(store)).toEqual([
+        [t0 - 4_000, t0 + 6_000],
+        [0, t0 - 3_000],
+        [t0, undefined],
+      ])
+    })
+
+    it('ends access tokens now at the latest where no age can be told', async () => {
+      const store = await open()
+      await connect(store, { id: 'c1', account: 'a', obtainedAt: t0, expiresAt: t0 + 10_000 })
+      await connect(store, { id: 'c2', account: 'b', obtainedAt: t0, expiresAt: t0 + 1_000 })
+      await connect(store, { id: 'c3', account: 'c', obtainedAt: 0, expiresAt: t0 + 9_000 })
+      await store.bringForward({ ...shift, byMs: 4_000, latest: t0 })
+      expect(await timesOf(store)).toEqual([
+        [t0 - 10_000, t0],
+        [t0 - 4_000, t0 - 3_000],
+        [0, t0],
+      ])
+    })
+
+    it('ends what has no refresh token by the time that is said for it', async () => {
+      const store = await open()
+      const irreplaceable = { obtainedAt: t0, expiresAt: t0 + 10_000, sealedRefreshToken: undefined }
+      await connect(store, irreplaceable)
+      await store.bringForward({ ...shift, byMs: 4_000, latest: t0, irreplaceableByMs: 3_000 })
+      expect(await timesOf(store)).toEqual([[t0 - 3_000, t0 + 7_000]])
     })
   })
 

@@ -1,6 +1,5 @@
 import { adoptedRow, attemptedRow, extendedRow } from '../../src/store/attempt-changes.ts'
 import {
-  broughtForwardRow,
   enrichedRow,
   failedRow,
   forgottenRow,
@@ -13,6 +12,7 @@ import {
 } from '../../src/store/connection-changes.ts'
 import type { AuditEntry } from '../../src/store/record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
+import { broughtForward, broughtForwardRow } from '../../src/store/schedule-shift.ts'
 import type { Store } from '../../src/store/store.ts'
 import { wiped } from './memory-consents.ts'
 import {
@@ -136,8 +136,7 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     bringForward(shift) {
       for (const id of connections.keys()) change(id, row => broughtForwardRow(row, shift))
       for (const [id, entry] of revocations) {
-        const nextTryAt = Math.max(shift.after, entry.nextTryAt - shift.byMs)
-        if (entry.nextTryAt > shift.after) revocations.set(id, { ...entry, nextTryAt })
+        revocations.set(id, { ...entry, nextTryAt: broughtForward(entry.nextTryAt, shift) })
       }
     },
     touchConnections(uses) {

@@ -6,7 +6,7 @@ import type { NewGrant } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import { grantImported } from '../audit/state-audit.ts'
 import type { Import, ImportRequest } from '../broker.ts'
-import { type Connection, OBTAINED_UNKNOWN } from '../connection.ts'
+import { type Connection, OBTAINED_UNKNOWN, sentAtBy } from '../connection.ts'
 import { type Connections, guard } from '../connections.ts'
 import { checkAttributes, checkVariables, requireGrants } from '../consent/grant-request.ts'
 import { newGrant } from '../consent/new-grant.ts'
@@ -132,7 +132,8 @@ async function store(
   const { provider, account } = request
   const requestId = caller?.origin?.requestId
   ports.log.info('Imported', { provider, account, version: stored.version, requestId })
-  return ports.connections.put(stored)
+  // Its end was told on the clock as it is now, whatever the clock was before.
+  return ports.connections.put(stored, sentAtBy(ports.clock, stored.obtainedAt))
 }
 
 /**

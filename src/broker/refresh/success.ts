@@ -2,6 +2,7 @@ import type { TokenAnswer } from '../../oauth/answer.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { Base, ConnectionRow, RefreshSuccess } from '../../store/rows.ts'
 import type { Connection } from '../connection.ts'
+import type { Clock } from '../ports.ts'
 import { nextRefresh } from '../renewal/schedule.ts'
 import { lastUse } from '../renewal/usage.ts'
 import { sealAnswer } from '../seal-answer.ts'
@@ -19,7 +20,8 @@ export async function succeed(
 ): Promise<RefreshOutcome> {
   const { row } = connection
   const { provider, account } = row
-  const outcome = { ...successOf(ports, connection, answer), siblingUsed }
+  const times = withoutSetBack(answer, ports.clock, sentMonotonic)
+  const outcome = { ...successOf(ports, connection, times), siblingUsed }
   const unstored: Unstored = {
     commit: { provider, account, base, outcome, grant: spooledGrant(row) },
     sentMonotonic,
@@ -34,6 +36,15 @@ export async function succeed(
   if (renewed === undefined) return reread(ports, connection)
   ports.endings.consider(renewed.row)
   return { ok: true, connection: renewed }
+}
+
+/** What was sent in the future was sent on a clock that has been set back since: its times are moved to the clock of now. */
+function withoutSetBack(answer: TokenAnswer, clock: Clock, sentMonotonic: number): TokenAnswer {
+  const { sentAt, expiresAt } = answer
+  const now = clock.now()
+  if (sentAt <= now) return answer
+  const byMs = Math.round(sentAt - now + clock.monotonic() - sentMonotonic)
+  return { ...answer, sentAt: sentAt - byMs, expiresAt: expiresAt && expiresAt - byMs }
 }
 
 function successOf(ports: RefreshPorts, { row }: Connection, answer: TokenAnswer): RefreshSuccess {

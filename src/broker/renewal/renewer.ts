@@ -60,7 +60,6 @@ export function createRenewer(ports: Ports): Renewer {
   let unwatch = () => {}
   let lookAt = Number.POSITIVE_INFINITY
   let stopped = true
-  let isClockKnown = false
   let isSpoolRead = false
   let isAdopted = false
   let storeError: unknown
@@ -90,8 +89,7 @@ export function createRenewer(ports: Ports): Renewer {
   /** What a former run left, each part until it is done; nothing is renewed before. */
   async function settleFormerRun(): Promise<void> {
     try {
-      if (!isClockKnown) await ports.wallClock.start()
-      isClockKnown = true
+      await ports.wallClock.start()
     } finally {
       // Whatever the store answers: the spool may hold the only refresh token that works.
       if (!isSpoolRead) await ports.pending.recover()
@@ -100,14 +98,13 @@ export function createRenewer(ports: Ports): Renewer {
     await adopt()
   }
 
-  /** What was planned on a clock that has been set back would come too late by that much. */
+  /** What was planned and told on a clock that has been set back would come too late by that much. */
   async function bringForward(): Promise<void> {
-    const byMs = ports.wallClock.setBackMs()
-    if (byMs === 0) return
-    const shift = { after: clock.now(), byMs }
+    const shift = ports.wallClock.setBack()
+    if (shift === undefined) return
     await store.bringForward(shift)
     ports.connections.bringForward(shift)
-    await ports.wallClock.caughtUp()
+    await ports.wallClock.caughtUp(shift)
   }
 
   /** Attempts that died with their process come before everything else. */
