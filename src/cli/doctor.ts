@@ -8,6 +8,7 @@ import { createHttp } from '../egress/undici-http.ts'
 import { examineConfiguration, examineProblems } from './doctor-configuration.ts'
 import { examineData, examineNamedFiles } from './doctor-files.ts'
 import { AREAS, type Finding } from './doctor-finding.ts'
+import { examineIssuers } from './doctor-issuers.ts'
 import { examineLimits, LIMITS, type Limit } from './doctor-limits.ts'
 import { examineProcess, processFacts } from './doctor-process.ts'
 import { examineProgram } from './doctor-program.ts'
@@ -30,7 +31,8 @@ const PROBE_MS_MAX = 10_000
 
 /**
  * Looks at everything that a broker with this configuration rests on, without a running one, and changes nothing:
- * secrets are read as `serve` would read them, and the providers are asked whether they are there.
+ * secrets are read as `serve` would read them, the providers are asked whether they are there, and the issuers of callers
+ * for their keys.
  *
  * @returns 0 if there is no problem, 1 if there is one
  */
@@ -79,7 +81,11 @@ async function orProblems<T>(load: () => Promise<T>): Promise<T | Finding[]> {
 async function probe(config: Config, io: Io): Promise<Finding[]> {
   const http = createHttp({ hardTimeoutMs: PROBE_MS_MAX })
   try {
-    return await examineProviders(config, http, io.now)
+    const [providers, issuers] = await Promise.all([
+      examineProviders(config, http, io.now),
+      examineIssuers(config.callers, http),
+    ])
+    return [...providers, ...issuers]
   } finally {
     await http.close()
   }

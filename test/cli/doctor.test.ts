@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -8,46 +8,16 @@ import { AREAS, type Finding } from '../../src/cli/doctor-finding.ts'
 import { examineLimits, LIMITS } from '../../src/cli/doctor-limits.ts'
 import { examineProcess, type ProcessFacts } from '../../src/cli/doctor-process.ts'
 import { examineProgram, isAtLeast } from '../../src/cli/doctor-program.ts'
-import { openSealedStore } from '../../src/store/open-store.ts'
 import { load, sha256 } from '../config/world.ts'
-import { tempFolder } from '../temp-folder.ts'
+import { examine, home } from './doctor-home.ts'
 import { NOW, runCli } from './run-cli.ts'
 
-const SECRET = 'canary-client-secret-5d20'
 const DAY_MS = 86_400_000
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
   await Promise.all(closers.splice(0).map(close => close()))
 })
-
-/** A folder with a configuration and, unless told otherwise, a store that was made some time ago. */
-async function home(yaml = '', { madeAt = NOW, hasStore = true } = {}) {
-  const folder = tempFolder('doctor')
-  const dataDir = join(folder, 'data')
-  if (hasStore) {
-    const path = join(dataDir, 'root.key')
-    const rootKey = { kind: 'file', path, createIfMissing: true } as const
-    await (await openSealedStore({ dataDir, rootKey, now: madeAt })).close()
-    const made = new Date(madeAt)
-    for (const name of readdirSync(dataDir)) utimesSync(join(dataDir, name), made, made)
-  }
-  const file = join(folder, 'broker.yaml')
-  writeFileSync(file, `data_dir: ${dataDir}\n${yaml}`, { mode: 0o600 })
-  return { folder, dataDir, file }
-}
-
-async function examine({ file }: { readonly file: string }, ...argv: readonly string[]) {
-  const env = { APP_SECRET: SECRET }
-  const result = await runCli(['doctor', '--config', file, '--json', ...argv], { env })
-  const { healthy, findings } = JSON.parse(result.stdout) as { healthy: boolean; findings: Finding[] }
-  expect(result.exitCode).toBe(healthy ? 0 : 1)
-  expect(healthy).toBe(findings.every(({ level }) => level !== 'problem'))
-  expect(result.stdout + result.stderr).not.toContain(SECRET)
-  const said = (level: Finding['level'], area?: Finding['area']) =>
-    findings.filter(one => one.level === level && (area ?? one.area) === one.area)
-  return { ...result, findings, said }
-}
 
 /** Sentences without advice are for what is well. */
 function expectAdvice(findings: readonly Finding[]) {
