@@ -3,6 +3,7 @@ import { expiriesOf } from '../config/expiries.ts'
 import type { ConfigError } from '../config/problem.ts'
 import { formatProblems } from '../config/problem.ts'
 import { type Finding, findingsIn } from './doctor-finding.ts'
+import { counted } from './output.ts'
 import { formatRelative } from './time.ts'
 
 const { ok, warning, problem } = findingsIn('configuration')
@@ -26,7 +27,7 @@ export function examineProblems({ problems }: ConfigError): Finding[] {
 export function examineConfiguration(config: Config, now: number): Finding[] {
   const { providers, callers } = config
   return [
-    ok(`${providers.size} providers and ${callers.length} callers can be served`),
+    ok(`${counted(providers.size, 'provider')} and ${counted(callers.length, 'caller')} can be served`),
     ...expiriesOf(config).flatMap(({ what, expiresAtMs, advice }) => {
       const left = expiresAtMs - now
       const todo = `${advice.charAt(0).toUpperCase()}${advice.slice(1)}.`

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { AREAS, type Finding } from '../../src/cli/doctor-finding.ts'
-import { examineLimits, LIMITS } from '../../src/cli/doctor-limits.ts'
+import { examineLimits, LIMITS, limitText } from '../../src/cli/doctor-limits.ts'
 import { examineProcess, type ProcessFacts } from '../../src/cli/doctor-process.ts'
 import { examineProgram, isAtLeast } from '../../src/cli/doctor-program.ts'
 import { load, sha256 } from '../config/world.ts'
@@ -288,6 +288,17 @@ describe('examineLimits()', () => {
     ])
     expect(examineLimits(config, 1_612)).toMatchObject([{ level: 'ok' }])
     expect(examineLimits(config, undefined)).toMatchObject([{ level: 'ok' }])
+  })
+
+  it.each([
+    [1_800_000, 'ms', '30 min'],
+    [90_000, 'ms', '90 s'],
+    [1_500, 'ms', '1500 ms'],
+    [4_194_304, 'bytes', '4 MiB'],
+    [16_384, 'bytes', '16 KiB'],
+    [100, '', '100'],
+  ] as const)('says %i %s as %s', (value, unit, text) => {
+    expect(limitText({ on: 'gRPC', name: 'x', value, unit })).toBe(text)
   })
 
   it('prints only limits that limit something', () => {
