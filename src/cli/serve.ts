@@ -14,6 +14,7 @@ import { configWhenSecretsCome } from './serve-config.ts'
 import { createCrashGuard, guardProcess } from './serve-crash.ts'
 import { hardenProcess, refuseDebugSwitches } from './serve-hardening.ts'
 import { keepPolicyCurrent, type LivePolicy } from './serve-policy.ts'
+import { requireVersions } from './serve-versions.ts'
 import { systemClock } from './system-ports.ts'
 
 /** What a person has to mend before a start can succeed. */
@@ -44,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   // Before any secret is read.
   const switches = findDebugSwitches(parts.env, process.execArgv)
   refuseDebugSwitches(switches, allowInsecureDebugging, written.config, log)
+  requireVersions(log)
   hardenProcess(log)
   const config = await configWhenSecretsCome(() => completeConfig(written, parts), log)
   if (config === undefined) return EXIT.ok
