@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import { expiriesOf } from '../config/expiries.ts'
+import { eternalCallers, expiriesOf } from '../config/expiries.ts'
 import type { ConfigError } from '../config/problem.ts'
 import { formatProblems } from '../config/problem.ts'
 import { type Finding, findingsIn } from './doctor-finding.ts'
@@ -41,12 +41,9 @@ export function examineConfiguration(config: Config, now: number): Finding[] {
 }
 
 function examineEternal({ callers }: Config): Finding[] {
-  const eternal = callers.filter(
-    ({ proof }) =>
-      proof.kind === 'static_token' && proof.tokens.some(token => token.expiresAtMs === undefined),
-  )
+  const eternal = eternalCallers(callers)
   if (eternal.length === 0) return []
-  const names = eternal.map(({ name }) => name).join(', ')
+  const names = eternal.join(', ')
   return [warning(`tokens never expire: ${names}`, 'Give each an end with expires, and replace it before.')]
 }
 

@@ -1,14 +1,19 @@
 import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Config } from '../config/config.ts'
 import type { DataConfig } from '../config/data.ts'
+import { OPERATOR_TOKEN_FILE } from '../config/operator-token.ts'
 import { isNetworkFilesystem } from '../store/data-lock.ts'
 import { isOpenToOthers } from '../store/private-file.ts'
 import { type Finding, findingsIn } from './doctor-finding.ts'
 import { counted } from './output.ts'
+import { formatDuration } from './time.ts'
 
 const { ok, warning, problem } = findingsIn('files')
 
 const MEBIBYTE = 1024 * 1024
+/** As long as a static token of a caller may live at most. */
+const OPERATOR_TOKEN_AGE_MS_MAX = 365 * 86_400_000
 /** Room for a database of 100,000 connections, its log and a backup. */
 const FREE_BYTES_LOW = 512 * MEBIBYTE
 /** Below it, the next write may be the one that fails. */
@@ -49,6 +54,21 @@ function examineEntry(path: string): Finding[] {
       `${path} is a link, and what it leads to is not looked at`,
       'Put the file itself there: nothing but this folder keeps others from it.',
     ),
+  ]
+}
+
+/** How old the operator's token is, which has no end of its own: by the file, which is never written again. */
+export function examineOperatorToken(
+  { dataDir, operatorToken }: Pick<Config, 'dataDir' | 'operatorToken'>,
+  now: number,
+): Finding[] {
+  const stats = lstatOf(join(dataDir, OPERATOR_TOKEN_FILE))
+  if (operatorToken === 'off' || stats === undefined) return []
+  const age = Math.max(0, now - stats.mtimeMs)
+  const what = `the operator's token was made ${formatDuration(age)} ago`
+  if (age <= OPERATOR_TOKEN_AGE_MS_MAX) return [ok(what)]
+  return [
+    warning(what, `To replace it: delete ${join(dataDir, OPERATOR_TOKEN_FILE)}, and restart the broker.`),
   ]
 }
 

@@ -8,7 +8,7 @@ import { systemConfigParts } from '../config/system.ts'
 import { readWritten, type Written } from '../config/written.ts'
 import { createHttp } from '../egress/undici-http.ts'
 import { examineConfiguration, examineProblems } from './doctor-configuration.ts'
-import { examineData } from './doctor-files.ts'
+import { examineData, examineOperatorToken } from './doctor-files.ts'
 import { AREAS, type Finding } from './doctor-finding.ts'
 import { examineIssuers } from './doctor-issuers.ts'
 import { examineLimits, LIMITS, limitText } from './doctor-limits.ts'
@@ -63,6 +63,7 @@ async function examineInstallation(parts: ConfigParts, isOffline: boolean, io: I
     ...configured,
     ...(Array.isArray(data) ? [] : examineData(data)),
     ...examineFilesOf(written, parts),
+    ...(Array.isArray(loaded) ? [] : examineOperatorToken(loaded, io.now())),
     ...(Array.isArray(data) ? [] : await examineStore(data, io.now())),
     ...(Array.isArray(loaded) ? [] : examineLimits(loaded)),
     ...(Array.isArray(loaded) || isOffline ? [] : await probe(loaded, io)),

@@ -3,14 +3,17 @@ import { type Callers, createCallers } from '../api/callers.ts'
 import { createJwtVerifier } from '../api/jwt-verifier.ts'
 import type { Clock, Log } from '../broker/ports.ts'
 import { hashCallerToken } from '../config/caller-token.ts'
-import type { Config } from '../config/config.ts'
-import { expiriesOf } from '../config/expiries.ts'
+import type { CallerConfig, Config } from '../config/config.ts'
+import { eternalCallers, expiriesOf } from '../config/expiries.ts'
 import type { ReadFile } from '../config/files.ts'
 import { readOrCreateOperatorToken } from '../config/operator-token.ts'
 import { readListenAgain } from '../config/tls-files.ts'
 import type { Http } from '../egress/http.ts'
 import { watchExpiries } from './serve-expiries.ts'
 import { readJwks } from './serve-jwks.ts'
+
+/** Callers named in one line of the log. */
+const NAMES_MAX = 50
 
 /** What {@link createServedCallers} needs. */
 interface ServedCallersPorts {
@@ -45,6 +48,7 @@ export async function createServedCallers(
     jwts: createJwtVerifier({ readKeys: source => readJwks(source, http, readFile), clock, log }),
     clock,
   })
+  sayEternal(configured, log)
   const current = async () =>
     expiriesOf({ callers: configured, listen: await readListenAgain(listen, readFile) })
   return {
@@ -52,7 +56,18 @@ export async function createServedCallers(
     replace(next) {
       callers.replace(next)
       configured = next
+      sayEternal(next, log)
     },
     close: watchExpiries(current, log, clock),
   }
+}
+
+/** A token that nobody has to replace is one that still works when it is found years later. */
+function sayEternal(callers: readonly CallerConfig[], log: Pick<Log, 'warn'>): void {
+  const names = eternalCallers(callers)
+  if (names.length === 0) return
+  log.warn('Static tokens of callers never expire: give each an end with expires', {
+    count: names.length,
+    callers: names.slice(0, NAMES_MAX),
+  })
 }

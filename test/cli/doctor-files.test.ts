@@ -1,7 +1,17 @@
-import { chmodSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { examine, home } from './doctor-home.ts'
+import { NOW } from './run-cli.ts'
 
 /** A home with one more file in a folder of its own. */
 async function homeWith(yaml: string, { mode = 0o600, folderMode = 0o700, name = 'files/one' } = {}) {
@@ -22,6 +32,8 @@ const PROVIDER =
   'providers: {acme: {definition: {token_url: "https://as.example/t"}, client_id: x, client_secret: {file: files/one}}}\n'
 const jwt = (keys: string) =>
   `callers: [{name: web, jwt: {issuer: i, audience: tb, subject: web, ${keys}}, allow: []}]\n`
+
+const CALLERS = `callers: [{name: web, token_sha256: "${'a'.repeat(64)}", allow: [{providers: ["*"], accounts: ["*"], methods: [GetStatus]}]}]`
 
 describe('doctor, of links in the data directory,', () => {
   it('finds one that leads nowhere, and one of the whole directory', async () => {
@@ -107,5 +119,23 @@ describe('doctor, of files that the configuration names,', () => {
     chmodSync(made.dataDir, 0o700)
     expect(problems).toEqual([`this user may not look into ${made.dataDir}`])
     expect(readdirSync(made.dataDir)).not.toEqual([])
+  })
+})
+
+describe("doctor, of the operator's token,", () => {
+  it.each([
+    ['a year', 365, '', 'ok'],
+    ['more than a year', 366, '', 'warning'],
+    ['any age, where it is switched off', 366, 'operator_token: off\ncallers: []\n', undefined],
+  ] as const)('says that it is of %s', async (_, days, yaml, level) => {
+    const made = await home(yaml.replace('callers: []', CALLERS))
+    const path = join(made.dataDir, 'operator.token')
+    writeFileSync(path, 'any', { mode: 0o600 })
+    const madeAt = new Date(NOW - days * 86_400_000)
+    utimesSync(path, madeAt, madeAt)
+    const { findings } = await examine(made, '--offline')
+    const found = findings.filter(({ what }) => what.startsWith("the operator's token"))
+    expect(found.map(finding => finding.level)).toEqual(level === undefined ? [] : [level])
+    if (level !== undefined) expect(found[0]?.what).toBe(`the operator's token was made ${days} d ago`)
   })
 })
