@@ -1,7 +1,7 @@
 # The broker as an image. The script .ci/image runs its COPY and npm lines without Docker.
 #
 #   docker build --tag token-broker .
-#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --ulimit core=0 --stop-timeout 80 \
+#   docker run --memory 640m --read-only --cap-drop ALL --security-opt no-new-privileges --ulimit core=0 --stop-timeout 80 \
 #     --volume broker-data:/data \
 #     --volume ./broker.yaml:/app/broker.yaml:ro token-broker
 #
@@ -35,7 +35,8 @@ RUN chmod 755 dist/main.js && ln -s /app/dist/main.js /usr/local/bin/token-broke
 ENV NODE_ENV=production TOKEN_BROKER_DATA_DIR=/data
 # No way to the prototypes of objects, and no debugger on a signal.
 ENV NODE_OPTIONS="--disable-proto=delete --disable-sigusr1"
-# Under attack, half the memory: glibc keeps two pools instead of eight for each processor.
+# Under attack, half the memory: glibc keeps two pools instead of eight for each processor. It is no bound: the limit of
+# the container (--memory) is, of which Node's heap takes a part. SECURITY.md has the numbers.
 ENV MALLOC_ARENA_MAX=2
 VOLUME /data
 USER node

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Secret } from '../src/secret.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { createRecordingLog } from './api/running-server.ts'
-import { countCanaries, noteFolder, takeFound } from './canaries.ts'
+import { countCanaries, noteFolder, notePage, takeFound } from './canaries.ts'
+import { runProcess } from './cli/run-process.ts'
 
 // What is found here is meant to be.
 afterEach(() => void takeFound())
@@ -40,6 +41,22 @@ describe('the scan of every test file', () => {
     const secret = new Secret('canary-in-a-kept-log-0123456789')
     createRecordingLog().error('Failed', { error: new Error(`Bearer ${secret.expose()}`) })
     expect(takeFound()).toEqual(['canary-i… in the log'])
+  })
+
+  it('finds one in a page and in its headers, but for those that are meant for it', () => {
+    const secret = new Secret('canary-in-a-page-0123456789').expose()
+    notePage({ 'set-cookie': [secret], location: `/?state=${secret}` }, 'Hello')
+    expect(takeFound()).toEqual([])
+    notePage({ 'x-debug': secret }, 'Hello')
+    expect(takeFound()).toEqual(['canary-i… in the headers of a page'])
+    notePage({}, `<p>${secret}</p>`)
+    expect(takeFound()).toEqual(['canary-i… in a page'])
+  })
+
+  it('finds one in what a process of its own has printed', async () => {
+    const secret = new Secret('canary-in-a-process-0123456789').expose()
+    await runProcess([secret])
+    expect(takeFound()).toEqual(['canary-i… in the errors of a process'])
   })
 
   it('finds one in a file that the program writes, with its bearer scheme or without', () => {

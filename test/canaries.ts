@@ -3,7 +3,13 @@ import { join } from 'node:path'
 
 /**
  * Every value that the program itself holds to be secret is a canary: while tests run, each `Secret` that is made is
- * noted here, and so is what reaches a place where none may be. See setup-canaries.ts.
+ * noted here, and so is what reaches a place where none may be: the log, the status of a call, what commands print, HTTP
+ * answers, files, and what `serve` prints in a process of its own. See setup-canaries.ts.
+ *
+ * What it does not see: values below 20 characters, all but the last 1,000 of a test file, values in another spelling than
+ * their own (base64, percent-encoded), the headers Set-Cookie and Location, pages of
+ * test/e2e, whose links and codes are meant for them, and secrets that only a process of its own
+ * has made: of those only what the test itself wrote for it, and its operator's token, are known.
  */
 
 /** Shorter ones occur by chance, or are no secrets: `x`, `the-secret`. */
@@ -30,6 +36,16 @@ export function noteSecret(value: string): void {
 export function noteSink(name: string, text: string): void {
   const looked = text.slice(0, SINK_LENGTH_MAX)
   for (const canary of canaries) if (looked.includes(canary)) found.set(canary, name)
+}
+
+/** Headers whose very purpose is to give a browser something secret: its cookie, and state on its way to the provider. */
+const MEANT = ['set-cookie', 'location']
+
+/** Looks at an HTTP answer: the page and its headers. */
+export function notePage(headers: Readonly<Record<string, unknown>>, text: string): void {
+  const looked = Object.entries(headers).filter(([name]) => !MEANT.includes(name.toLowerCase()))
+  noteSink('the headers of a page', JSON.stringify(looked))
+  noteSink('a page', text)
 }
 
 /** What the program itself writes to disk; the others in a folder are the test's: its configuration, its keys. */

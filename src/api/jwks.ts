@@ -61,16 +61,16 @@ export function createJwks({ read, source, waitingMax, clock, log }: JwksOptions
   async function reread(): Promise<void> {
     triedAt = clock.monotonic()
     try {
-      const fresh = normalized(await within(READ_MS_MAX, read(), clock))
+      const fresh = await readKeySet(read, clock)
       readAt = clock.monotonic()
       if (fresh === text) return
       keys = createLocalJWKSet(JSON.parse(fresh) as JSONWebKeySet)
       text = fresh
       generation++
-      log.info('Read the keys of an issuer', { source: nameOf(source) })
+      log.info('Read the keys of an issuer', { source: nameOfSource(source) })
     } catch (error) {
       const what = keys === undefined ? 'its callers are refused' : 'those read last stay good'
-      log.error(`Could not read the keys of an issuer: ${what}`, { source: nameOf(source), error })
+      log.error(`Could not read the keys of an issuer: ${what}`, { source: nameOfSource(source), error })
     }
   }
 
@@ -113,6 +113,19 @@ export function createJwks({ read, source, waitingMax, clock, log }: JwksOptions
       }
     },
   }
+}
+
+/**
+ * Reads a key set once, within {@link READ_MS_MAX}.
+ *
+ * @returns the keys that signatures are checked with, as canonical text
+ * @throws Error that quotes nothing of what was read
+ */
+export async function readKeySet(
+  read: () => Promise<string>,
+  clock: Pick<Clock, 'schedule'>,
+): Promise<string> {
+  return normalized(await within(READ_MS_MAX, read(), clock))
 }
 
 function unavailable(): BrokerError {
@@ -180,7 +193,7 @@ async function within<T>(ms: number, promise: Promise<T>, clock: Pick<Clock, 'sc
   }
 }
 
-/** Without what a URL may carry beside its place. */
-function nameOf(source: JwksSource): string {
+/** Where keys are read, for people: without what a URL may carry beside its place. */
+export function nameOfSource(source: JwksSource): string {
   return source.kind === 'file' ? source.path : source.url.replace(/[?#].*$/, '')
 }

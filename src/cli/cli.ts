@@ -66,6 +66,7 @@ Exit codes:
   ${EXIT.negative}   the answer is no, or it failed: not connected, consent denied, refresh failed
   ${EXIT.usage}  the command line makes no sense
   ${EXIT.unavailable}  no broker answers, or what it needs is away; try again later
+  ${EXIT.defect}  serve met a defect of its own; its log says where
   ${EXIT.notPermitted}  the broker does not know this caller, or it may not do this
   ${EXIT.configuration}  the configuration or a file that it names cannot be used`
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { type ClientSettings, clientSettings } from '../config/client.ts'
-import { readOperatorToken } from '../config/operator-token.ts'
+import { readTokenFile } from '../config/operator-token.ts'
 import { ConfigError } from '../config/problem.ts'
 import { isLoopback } from '../loopback.ts'
 import type { Secret } from '../secret.ts'
@@ -198,7 +198,7 @@ function tlsCredentials(settings: ClientSettings): ChannelCredentials {
 
 async function readToken(path: string): Promise<Secret> {
   try {
-    return await readOperatorToken(resolve(path))
+    return await readTokenFile(resolve(path))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new CliError(EXIT.configuration, error.message, {

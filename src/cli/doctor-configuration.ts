@@ -1,8 +1,9 @@
 import type { Config } from '../config/config.ts'
-import { expiriesOf } from '../config/expiries.ts'
+import { eternalCallers, expiriesOf } from '../config/expiries.ts'
 import type { ConfigError } from '../config/problem.ts'
 import { formatProblems } from '../config/problem.ts'
 import { type Finding, findingsIn } from './doctor-finding.ts'
+import { counted } from './output.ts'
 import { formatRelative } from './time.ts'
 
 const { ok, warning, problem } = findingsIn('configuration')
@@ -26,7 +27,7 @@ export function examineProblems({ problems }: ConfigError): Finding[] {
 export function examineConfiguration(config: Config, now: number): Finding[] {
   const { providers, callers } = config
   return [
-    ok(`${providers.size} providers and ${callers.length} callers can be served`),
+    ok(`${counted(providers.size, 'provider')} and ${counted(callers.length, 'caller')} can be served`),
     ...expiriesOf(config).flatMap(({ what, expiresAtMs, advice }) => {
       const left = expiresAtMs - now
       const todo = `${advice.charAt(0).toUpperCase()}${advice.slice(1)}.`
@@ -40,12 +41,9 @@ export function examineConfiguration(config: Config, now: number): Finding[] {
 }
 
 function examineEternal({ callers }: Config): Finding[] {
-  const eternal = callers.filter(
-    ({ proof }) =>
-      proof.kind === 'static_token' && proof.tokens.some(token => token.expiresAtMs === undefined),
-  )
+  const eternal = eternalCallers(callers)
   if (eternal.length === 0) return []
-  const names = eternal.map(({ name }) => name).join(', ')
+  const names = eternal.join(', ')
   return [warning(`tokens never expire: ${names}`, 'Give each an end with expires, and replace it before.')]
 }
 

@@ -1,39 +1,97 @@
-import { existsSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import type { DataConfig } from '../config/data.ts'
+import { OPERATOR_TOKEN_FILE } from '../config/operator-token.ts'
 import { isNetworkFilesystem } from '../store/data-lock.ts'
 import { isOpenToOthers } from '../store/private-file.ts'
 import { type Finding, findingsIn } from './doctor-finding.ts'
+import { counted } from './output.ts'
+import { formatDuration } from './time.ts'
 
 const { ok, warning, problem } = findingsIn('files')
 
 const MEBIBYTE = 1024 * 1024
+/** As long as a static token of a caller may live at most. */
+const OPERATOR_TOKEN_AGE_MS_MAX = 365 * 86_400_000
 /** Room for a database of 100,000 connections, its log and a backup. */
 const FREE_BYTES_LOW = 512 * MEBIBYTE
 /** Below it, the next write may be the one that fails. */
 const FREE_BYTES_NONE = 32 * MEBIBYTE
-/** What the group and others may write. */
-const FOREIGN_WRITE = 0o022
-/** What everybody may read. */
-const OTHERS_READ = 0o004
-
-/** Who may read and write the data directory and what lies in it. */
-export function examineData({ dataDir, rootKey }: DataConfig): Finding[] {
-  if (!existsSync(dataDir)) return [ok(`${dataDir} does not exist yet; serve makes it`)]
-  const folder = statSync(dataDir)
+/**
+ * Who may read and write the data directory and what lies in it. A link is looked at itself: what it leads to may be
+ * somebody else's, and no mode of a link counts.
+ */
+export function examineData({ dataDir }: Pick<DataConfig, 'dataDir'>): Finding[] {
+  if (lstatOf(dataDir) === undefined) return [ok(`${dataDir} does not exist yet; serve makes it`)]
+  const folder = statOf(dataDir)
+  if (folder === undefined)
+    return [problem(`${dataDir} is a link that leads nowhere`, 'Bring back what it leads to, or remove it.')]
   if (!folder.isDirectory()) return [problem(`${dataDir} is no folder`, 'Set data_dir to one.')]
-  const names = readdirSync(dataDir).filter(name => !existsAsFolder(join(dataDir, name)))
+  const names = namesIn(dataDir)
+  if (names === undefined) {
+    return [
+      problem(`this user may not look into ${dataDir}`, 'Run the doctor as the user that runs the broker.'),
+    ]
+  }
   const paths = names.map(name => join(dataDir, name))
-  if (rootKey.kind === 'file' && !paths.includes(rootKey.path) && existsSync(rootKey.path))
-    paths.push(rootKey.path)
-  const findings = [dataDir, ...paths].flatMap(path => examinePrivate(path, statSync(path)))
-  const all = findings.length > 0 ? findings : [ok(`${dataDir} and its ${names.length} files are private`)]
+  const findings = [...examinePrivate(dataDir, folder), ...paths.flatMap(examineEntry)]
+  const all =
+    findings.length > 0 ? findings : [ok(`${dataDir} and ${counted(names.length, 'file')} in it are private`)]
   return [...all, ...examineDisk(dataDir)]
 }
 
-function existsAsFolder(path: string): boolean {
-  return statSync(path).isDirectory()
+/** Folders are skipped: the way to what is in them leads through the data directory. */
+function examineEntry(path: string): Finding[] {
+  // A running broker may have removed it since.
+  const stats = lstatOf(path)
+  if (stats === undefined || stats.isDirectory()) return []
+  if (!stats.isSymbolicLink()) return examinePrivate(path, stats)
+  if (statOf(path) === undefined)
+    return [problem(`${path} is a link that leads nowhere`, 'Bring back what it leads to, or remove it.')]
+  return [
+    warning(
+      `${path} is a link, and what it leads to is not looked at`,
+      'Put the file itself there: nothing but this folder keeps others from it.',
+    ),
+  ]
+}
+
+/** How old the operator's token is, which has no end of its own: by the file, which is never written again. */
+export function examineOperatorToken(
+  { dataDir, operatorToken }: Pick<Config, 'dataDir' | 'operatorToken'>,
+  now: number,
+): Finding[] {
+  const stats = lstatOf(join(dataDir, OPERATOR_TOKEN_FILE))
+  if (operatorToken === 'off' || stats === undefined) return []
+  const age = Math.max(0, now - stats.mtimeMs)
+  const what = `the operator's token was made ${formatDuration(age)} ago`
+  if (age <= OPERATOR_TOKEN_AGE_MS_MAX) return [ok(what)]
+  return [
+    warning(what, `To replace it: delete ${join(dataDir, OPERATOR_TOKEN_FILE)}, and restart the broker.`),
+  ]
+}
+
+/** Undefined where there is nothing, or this user may not look. */
+function lstatOf(path: string): Stats | undefined {
+  return orUndefined(() => lstatSync(path))
+}
+
+/** Undefined also where a link leads nowhere, or in a circle. */
+function statOf(path: string): Stats | undefined {
+  return orUndefined(() => statSync(path))
+}
+
+function namesIn(folder: string): string[] | undefined {
+  return orUndefined(() => readdirSync(folder))
+}
+
+function orUndefined<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch {
+    return undefined
+  }
 }
 
 function examinePrivate(path: string, { mode, uid }: Stats): Finding[] {
@@ -71,38 +129,5 @@ function examineDisk(dataDir: string): Finding[] {
       ? [problem(`${dataDir} is on a network file system, where locks fail silently`, 'Use a local disk.')]
       : []),
     free < FREE_BYTES_NONE ? problem(room, advice) : free < FREE_BYTES_LOW ? warning(room, advice) : ok(room),
-  ]
-}
-
-/** Who may write the configuration, and read what listeners prove themselves with. */
-export function examineNamedFiles(config: Pick<Config, 'listen'>, configPath: string | undefined): Finding[] {
-  const listeners = [...config.listen.grpc, config.listen.http, config.listen.admin]
-  const keys = listeners.flatMap(listener =>
-    'tls' in listener && typeof listener.tls === 'object' ? (listener.tls.files?.key ?? []) : [],
-  )
-  return [
-    ...(configPath === undefined ? [] : examineConfigFile(configPath)),
-    ...[...new Set(keys)].flatMap(examineTlsKey),
-  ]
-}
-
-function examineConfigFile(path: string): Finding[] {
-  if (process.platform === 'win32' || (statSync(path).mode & FOREIGN_WRITE) === 0)
-    return [ok(`only its owner writes ${path}`)]
-  return [
-    problem(
-      `other users can change ${path}, and with it who may have which token`,
-      `Run: chmod go-w ${path}`,
-    ),
-  ]
-}
-
-function examineTlsKey(path: string): Finding[] {
-  if (!existsSync(path) || (statSync(path).mode & OTHERS_READ) === 0) return []
-  return [
-    problem(
-      `every user can read the key ${path}`,
-      `Run: chmod o-r ${path}, and consider the key known if they are not trusted.`,
-    ),
   ]
 }

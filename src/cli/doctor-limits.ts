@@ -59,6 +59,29 @@ function limitsOn(on: Limit['on'], rows: readonly LimitRow[]): Limit[] {
   return rows.map(([name, value, unit]) => ({ on, name, value, unit }))
 }
 
+/** The largest unit in which a limit is a whole number; the last one divides everything. */
+const UNITS = {
+  ms: [
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+    [1, 'ms'],
+  ],
+  bytes: [
+    [1_024 * 1_024, 'MiB'],
+    [1_024, 'KiB'],
+    [1, 'bytes'],
+  ],
+} as const
+
+/** The value of a limit for people: `30 min`, `4 MiB`. */
+export function limitText({ value, unit }: Limit): string {
+  if (unit === '') return String(value)
+  if (unit === 'MB') return `${value} MB`
+  const [size, name] = UNITS[unit].find(([size]) => value % size === 0) ?? [1, unit]
+  return `${value / size} ${name}`
+}
+
 /** Files that the program, the store and its libraries hold open beside sockets. */
 const FILES_OF_ITS_OWN = 100
 

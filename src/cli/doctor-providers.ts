@@ -1,4 +1,4 @@
-import type { CallerConfig, Config } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import { type Http, HttpError, type HttpOptions, type HttpResponse } from '../egress/http.ts'
 import { connectionOptions } from '../oauth/connection-options.ts'
 import { createDefinitionSource } from '../oauth/discovery.ts'
@@ -28,12 +28,9 @@ interface Probe {
  * Nothing secret is sent, and no token endpoint is called: only the root of its server.
  */
 export async function examineProviders(config: Config, http: Http, now: () => number): Promise<Finding[]> {
-  const probes = await Promise.all([
-    ...[...config.providers.values()].map(provider => probeProvider(provider, http, now)),
-    ...keySetUrls(config.callers).map(({ url, ca }) =>
-      probeServer('the issuer of callers', url, { ca, reach: 'anywhere' }, http),
-    ),
-  ])
+  const probes = await Promise.all(
+    [...config.providers.values()].map(provider => probeProvider(provider, http, now)),
+  )
   const found = probes.flatMap(({ findings }) => findings)
   return [...found, ...examineClock(probes, now())]
 }
@@ -93,13 +90,6 @@ async function probeServer(who: string, url: string, options: HttpOptions, http:
       ],
     }
   }
-}
-
-function keySetUrls(callers: readonly CallerConfig[]) {
-  const sources = callers.flatMap(({ proof }) =>
-    proof.kind === 'jwt' && proof.keys.kind === 'url' ? [proof.keys] : [],
-  )
-  return [...new Map(sources.map(source => [source.url, source])).values()]
 }
 
 function dateOf({ headers }: HttpResponse): number | undefined {

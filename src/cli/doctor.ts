@@ -1,21 +1,25 @@
+import { resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { readConfigFile } from '../config/config-file.ts'
 import { loadDataConfig } from '../config/data.ts'
-import { type ConfigParts, loadConfig } from '../config/load.ts'
+import { type ConfigParts, completeConfig } from '../config/load.ts'
+import { namedFiles } from '../config/named-files.ts'
 import { ConfigError } from '../config/problem.ts'
 import { systemConfigParts } from '../config/system.ts'
+import { readWritten, type Written } from '../config/written.ts'
 import { createHttp } from '../egress/undici-http.ts'
 import { examineConfiguration, examineProblems } from './doctor-configuration.ts'
-import { examineData, examineNamedFiles } from './doctor-files.ts'
+import { examineData, examineOperatorToken } from './doctor-files.ts'
 import { AREAS, type Finding } from './doctor-finding.ts'
-import { examineLimits, LIMITS, type Limit } from './doctor-limits.ts'
+import { examineIssuers } from './doctor-issuers.ts'
+import { examineLimits, LIMITS, limitText } from './doctor-limits.ts'
+import { examineNamedFiles } from './doctor-named-files.ts'
 import { examineProcess, processFacts } from './doctor-process.ts'
 import { examineProgram } from './doctor-program.ts'
 import { examineProviders } from './doctor-providers.ts'
 import { examineStore } from './doctor-store.ts'
 import { EXIT } from './exit.ts'
 import type { Io } from './io.ts'
-import { plain, print, printJson, type Style, styleFor, table } from './output.ts'
+import { counted, plain, print, printJson, type Style, styleFor, table } from './output.ts'
 
 export interface DoctorOptions {
   /** Undefined = what `serve` would take. */
@@ -30,7 +34,8 @@ const PROBE_MS_MAX = 10_000
 
 /**
  * Looks at everything that a broker with this configuration rests on, without a running one, and changes nothing:
- * secrets are read as `serve` would read them, and the providers are asked whether they are there.
+ * secrets are read as `serve` would read them, the providers are asked whether they are there, and the issuers of callers
+ * for their keys.
  *
  * @returns 0 if there is no problem, 1 if there is one
  */
@@ -49,22 +54,28 @@ export async function doctor(options: DoctorOptions, io: Io): Promise<number> {
 
 /** A configuration that cannot be served may still say where the data is. */
 async function examineInstallation(parts: ConfigParts, isOffline: boolean, io: Io): Promise<Finding[]> {
-  const loaded = await orProblems(() => loadConfig(parts))
-  if (Array.isArray(loaded)) {
-    const data = await orProblems(() => loadDataConfig(parts))
-    if (Array.isArray(data)) return loaded
-    return [...loaded, ...examineData(data), ...(await examineStore(data, io.now()))]
-  }
-  const config = loaded as Config
-  const path = (await readConfigFile(parts))?.name
+  const written = await orProblems(() => readWritten(parts))
+  if (Array.isArray(written)) return written
+  const loaded = await orProblems(() => completeConfig(written, parts))
+  const data = Array.isArray(loaded) ? await orProblems(() => loadDataConfig(parts)) : loaded
+  const configured = Array.isArray(loaded) ? loaded : examineConfiguration(loaded, io.now())
   return [
-    ...examineConfiguration(config, io.now()),
-    ...examineData(config),
-    ...examineNamedFiles(config, path),
-    ...(await examineStore(config, io.now())),
-    ...examineLimits(config),
-    ...(isOffline ? [] : await probe(config, io)),
+    ...configured,
+    ...(Array.isArray(data) ? [] : examineData(data)),
+    ...examineFilesOf(written, parts),
+    ...(Array.isArray(loaded) ? [] : examineOperatorToken(loaded, io.now())),
+    ...(Array.isArray(data) ? [] : await examineStore(data, io.now())),
+    ...(Array.isArray(loaded) ? [] : examineLimits(loaded)),
+    ...(Array.isArray(loaded) || isOffline ? [] : await probe(loaded, io)),
   ]
+}
+
+function examineFilesOf(written: Written, { cwd }: ConfigParts): Finding[] {
+  const { config, folder, file } = written
+  return examineNamedFiles(namedFiles(written), {
+    dataDir: resolve(folder, config.data_dir),
+    configPath: file && resolve(cwd, file.name),
+  })
 }
 
 async function orProblems<T>(load: () => Promise<T>): Promise<T | Finding[]> {
@@ -79,7 +90,11 @@ async function orProblems<T>(load: () => Promise<T>): Promise<T | Finding[]> {
 async function probe(config: Config, io: Io): Promise<Finding[]> {
   const http = createHttp({ hardTimeoutMs: PROBE_MS_MAX })
   try {
-    return await examineProviders(config, http, io.now)
+    const [providers, issuers] = await Promise.all([
+      examineProviders(config, http, io.now),
+      examineIssuers(config.callers, http),
+    ])
+    return [...providers, ...issuers]
   } finally {
     await http.close()
   }
@@ -106,19 +121,13 @@ function linesOf({ level, what, advice }: Finding, style: Style): string[] {
 }
 
 function limitLines(): string[] {
-  const rows = LIMITS.map(limit => [limit.on, limit.name, valueText(limit)])
+  const rows = LIMITS.map(limit => [limit.on, limit.name, limitText(limit)])
   return table(['on', 'limit', 'value'], rows).map(line => `  ${line}`)
-}
-
-function valueText({ value, unit }: Limit): string {
-  if (unit === 'ms') return `${value / 1_000} s`
-  if (unit === 'bytes') return `${value / 1_024} KiB`
-  return unit === '' ? String(value) : `${value} ${unit}`
 }
 
 function summary(findings: readonly Finding[], style: Style): string {
   const count = (level: Finding['level']) => findings.filter(finding => finding.level === level).length
   const [problems, warnings] = [count('problem'), count('warning')]
-  const text = `${problems} ${problems === 1 ? 'problem' : 'problems'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`
+  const text = `${counted(problems, 'problem')}, ${counted(warnings, 'warning')}`
   return style(problems > 0 ? 'bad' : warnings > 0 ? 'warning' : 'good', text)
 }

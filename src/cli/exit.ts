@@ -8,6 +8,8 @@ export const EXIT = {
   usage: 64,
   /** EX_UNAVAILABLE: no broker answers, or what it needs is away; trying again later may help. */
   unavailable: 69,
+  /** EX_SOFTWARE: `serve` met a defect of its own; the log says where. */
+  defect: 70,
   /** EX_NOPERM: the broker does not know this caller, or it may not do this. */
   notPermitted: 77,
   /** EX_CONFIG: a file or a variable that this program needs is absent or wrong. */

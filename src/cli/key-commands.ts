@@ -66,7 +66,12 @@ export function addCopyCommands(program: Command, io: Io, finish: Finish): void 
   program
     .command('restore')
     .description('put a backup in the place of the database, while no broker runs; or tell how that went')
-    .addOption(new Option('--from <file>', 'the backup').conflicts('status'))
+    .addOption(new Option('--from <file>', 'the backup').conflicts(['status', 'inPlace']))
+    .addOption(
+      new Option('--in-place', 'the whole data directory was put back, as from a snapshot').conflicts(
+        'status',
+      ),
+    )
     .option('--status', 'ask a running broker what became of the connections of an accepted older copy')
     .addOption(configFile())
     .addOption(json())

@@ -50,7 +50,12 @@ export async function startBroker(
   options: StartOptions = {},
 ): Promise<RunningBroker> {
   const closers: Close[] = []
-  const stop = () => stopAll(closers, log)
+  let stopped: Promise<void> | undefined
+  // Whoever comes second waits for the same stop.
+  const stop = () => {
+    stopped ??= stopAll(closers, log)
+    return stopped
+  }
   try {
     return { ...(await start(config, log, close => closers.push(close), options)), stop }
   } catch (error) {

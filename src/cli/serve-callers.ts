@@ -3,20 +3,17 @@ import { type Callers, createCallers } from '../api/callers.ts'
 import { createJwtVerifier } from '../api/jwt-verifier.ts'
 import type { Clock, Log } from '../broker/ports.ts'
 import { hashCallerToken } from '../config/caller-token.ts'
-import type { Config, JwksSource } from '../config/config.ts'
-import { expiriesOf } from '../config/expiries.ts'
-import { type ReadFile, readText } from '../config/files.ts'
+import type { CallerConfig, Config } from '../config/config.ts'
+import { eternalCallers, expiriesOf } from '../config/expiries.ts'
+import type { ReadFile } from '../config/files.ts'
 import { readOrCreateOperatorToken } from '../config/operator-token.ts'
 import { readListenAgain } from '../config/tls-files.ts'
-import type { Http, Reach } from '../egress/http.ts'
-import { isLoopback } from '../loopback.ts'
-import { Secret } from '../secret.ts'
+import type { Http } from '../egress/http.ts'
 import { watchExpiries } from './serve-expiries.ts'
+import { readJwks } from './serve-jwks.ts'
 
-/** Bytes of a key set in a file; the same that egress reads of an answer. */
-const KEYS_BYTES_MAX = 64 * 1024
-/** Tokens of workloads are below 4 KiB. */
-const TOKEN_BYTES_MAX = 16 * 1024
+/** Callers named in one line of the log. */
+const NAMES_MAX = 50
 
 /** What {@link createServedCallers} needs. */
 interface ServedCallersPorts {
@@ -48,9 +45,10 @@ export async function createServedCallers(
   const callers = createCallers({
     operatorTokenHash: token && hashCallerToken(token.expose()),
     callers: configured,
-    jwts: createJwtVerifier({ readKeys: source => readKeys(source, http, readFile), clock, log }),
+    jwts: createJwtVerifier({ readKeys: source => readJwks(source, http, readFile), clock, log }),
     clock,
   })
+  sayEternal(configured, log)
   const current = async () =>
     expiriesOf({ callers: configured, listen: await readListenAgain(listen, readFile) })
   return {
@@ -58,32 +56,18 @@ export async function createServedCallers(
     replace(next) {
       callers.replace(next)
       configured = next
+      sayEternal(next, log)
     },
     close: watchExpiries(current, log, clock),
   }
 }
 
-/** @throws Error whose message quotes nothing of an answer */
-async function readKeys(source: JwksSource, http: Http, readFile: ReadFile): Promise<string> {
-  if (source.kind === 'file') return readText(readFile, source.path, KEYS_BYTES_MAX)
-  const { url, ca, tokenFile } = source
-  const token = tokenFile === undefined ? undefined : await readText(readFile, tokenFile, TOKEN_BYTES_MAX)
-  const { status, body } = await http.send(
-    {
-      method: 'GET',
-      url: new Secret(url),
-      headers: {
-        accept: 'application/json, application/jwk-set+json',
-        ...(token === undefined ? {} : { authorization: new Secret(`Bearer ${token.trim()}`) }),
-      },
-    },
-    { ca, reach: reachOf(source) },
-  )
-  if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
-  return body.expose()
-}
-
-function reachOf({ url, allowNetworks }: Extract<JwksSource, { kind: 'url' }>): Reach {
-  const { origin, hostname } = new URL(url)
-  return { networks: allowNetworks, loopbackOrigins: isLoopback(hostname) ? [origin] : [] }
+/** A token that nobody has to replace is one that still works when it is found years later. */
+function sayEternal(callers: readonly CallerConfig[], log: Pick<Log, 'warn'>): void {
+  const names = eternalCallers(callers)
+  if (names.length === 0) return
+  log.warn('Static tokens of callers never expire: give each an end with expires', {
+    count: names.length,
+    callers: names.slice(0, NAMES_MAX),
+  })
 }

@@ -11,8 +11,11 @@ import { createLog } from '../telemetry/log.ts'
 import { CliError, EXIT } from './exit.ts'
 import { startBroker } from './serve-broker.ts'
 import { configWhenSecretsCome } from './serve-config.ts'
+import { createCrashGuard, guardProcess } from './serve-crash.ts'
 import { hardenProcess, refuseDebugSwitches } from './serve-hardening.ts'
 import { keepPolicyCurrent, type LivePolicy } from './serve-policy.ts'
+import { requireVersions } from './serve-versions.ts'
+import { systemClock } from './system-ports.ts'
 
 /** What a person has to mend before a start can succeed. */
 const SETUP_ERRORS = [DataLockedError, RootKeyError, StoreSetupError, ListenError]
@@ -29,7 +32,7 @@ export interface ServeOptions {
 /**
  * Runs the broker until SIGINT or SIGTERM. Who may call what follows the configuration, also at SIGHUP.
  *
- * @returns the exit code: 0 after a graceful stop
+ * @returns the exit code: 0 after a graceful stop. What nobody catches ends the process itself, with 70
  * @throws CliError with exit code 78 if the configuration, the keys or the data directory do not allow a start
  */
 export async function serve(options: ServeOptions): Promise<number> {
@@ -37,9 +40,12 @@ export async function serve(options: ServeOptions): Promise<number> {
   const parts = systemConfigParts(configPath)
   const written = await readWritten(parts)
   const log = createLog(written.config.log.level)
+  const guard = createCrashGuard({ log, exit: process.exit, schedule: systemClock.schedule })
+  guardProcess(guard)
   // Before any secret is read.
   const switches = findDebugSwitches(parts.env, process.execArgv)
   refuseDebugSwitches(switches, allowInsecureDebugging, written.config, log)
+  requireVersions(log)
   hardenProcess(log)
   const config = await configWhenSecretsCome(() => completeConfig(written, parts), log)
   if (config === undefined) return EXIT.ok
@@ -47,6 +53,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   // From the first moment on, for it ends a process that does not expect it.
   process.on('SIGHUP', () => void policy?.reload('SIGHUP'))
   const running = await startBroker(config, log, { acceptRestore }).catch(refuse)
+  guard.stopFirst(running.stop)
   // Before anybody is told that we serve: who starts us may stop us at once.
   const stopped = stopSignal()
   log.info('Serving', {

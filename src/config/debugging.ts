@@ -28,6 +28,7 @@ const OPTIONS: readonly (readonly [begin: RegExp, effect: string])[] = [
   [/^--trace-(tls|event)/, 'writes what connections carry'],
   [/^--heapsnapshot-/, 'writes the memory of this process to a file'],
   [/^--heap-prof/, 'writes parts of the memory of this process to a file'],
+  [/^--(cpu-)?prof/, 'writes what this process runs, and from where, to a file'],
   [/^--report-(on|uncaught)/, 'writes the environment of this process, where secrets may stand, to a file'],
   [/^--abort-on-uncaught-exception$/, 'leaves the memory of this process in a core dump'],
 ]

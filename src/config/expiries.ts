@@ -22,6 +22,13 @@ export function expiriesOf({ callers, listen }: Pick<Config, 'callers' | 'listen
   )
 }
 
+/** The callers that have a static token without an end, by name. */
+export function eternalCallers(callers: readonly CallerConfig[]): string[] {
+  return callers.flatMap(({ name, proof }) =>
+    proof.kind === 'static_token' && proof.tokens.some(token => token.expiresAtMs === undefined) ? name : [],
+  )
+}
+
 function ofTokens({ name, proof }: CallerConfig): Expiry[] {
   if (proof.kind !== 'static_token') return []
   const dates = proof.tokens.flatMap(({ expiresAtMs }) => expiresAtMs ?? [])

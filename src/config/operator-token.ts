@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Secret } from '../secret.ts'
-import { CALLER_TOKEN_LENGTH, createCallerToken, parseCallerToken } from './caller-token.ts'
+import { createCallerToken, parseCallerToken } from './caller-token.ts'
 import { ConfigError } from './problem.ts'
 
 /** The name of the caller that holds the operator's token; no configured caller may have it. */
@@ -11,8 +11,10 @@ export const OPERATOR = 'operator'
 /** The token's file in the data directory. */
 export const OPERATOR_TOKEN_FILE = 'operator.token'
 
-/** The token and a line break are 65 bytes; a file with more is something else. */
-const FILE_BYTES_MAX = 2 * CALLER_TOKEN_LENGTH
+/** A JSON Web Token, of which the broker takes at most 16 KiB, and a line break; a file with more is something else. */
+const FILE_BYTES_MAX = 16 * 1024 + 2
+/** Three parts, the first of which is a map in base64url. */
+const JWT = /^ey[\w-]+\.[\w-]+\.[\w-]+$/
 const OTHERS = 0o077
 
 /**
@@ -28,7 +30,7 @@ export async function readOrCreateOperatorToken(
   randomBytes: (size: number) => Uint8Array,
 ): Promise<Secret> {
   const path = join(dataDir, OPERATOR_TOKEN_FILE)
-  const existing = await readIfPresent(path)
+  const existing = await readIfPresent(path, isCallerToken)
   if (existing !== undefined) return existing
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
@@ -40,26 +42,35 @@ export async function readOrCreateOperatorToken(
 }
 
 /**
- * Reads a token file as a client does: the operator's, on the broker's own host, or that of another caller.
+ * Reads a token file as a client does: the operator's, on the broker's own host, or that of another caller, which may
+ * be a JSON Web Token.
  *
  * @throws ConfigError if the file is absent, damaged or readable by others
  */
-export async function readOperatorToken(path: string): Promise<Secret> {
-  const token = await readIfPresent(path)
-  if (token === undefined) {
-    throw unusable(
-      path,
-      `does not exist; a broker makes ${OPERATOR_TOKEN_FILE} in its data directory when it first starts`,
-    )
-  }
+export async function readTokenFile(path: string): Promise<Secret> {
+  const token = await readIfPresent(path, text => isCallerToken(text) || JWT.test(text))
+  if (token === undefined) throw absent(path)
   return token
 }
 
-async function readIfPresent(path: string): Promise<Secret | undefined> {
+async function readOperatorToken(path: string): Promise<Secret> {
+  const token = await readIfPresent(path, isCallerToken)
+  if (token === undefined) throw absent(path)
+  return token
+}
+
+/** Judges what a file holds, its line break taken off. */
+type IsToken = (text: string) => boolean
+
+function isCallerToken(text: string): boolean {
+  return parseCallerToken(text).ok
+}
+
+async function readIfPresent(path: string, isToken: IsToken): Promise<Secret | undefined> {
   const file = await openIfPresent(path)
   if (file === undefined) return undefined
   try {
-    return await readPrivately(file, path)
+    return await readPrivately(file, path, isToken)
   } finally {
     await file.close()
   }
@@ -76,15 +87,15 @@ async function openIfPresent(path: string): Promise<FileHandle | undefined> {
 }
 
 /** Judges the opened file, not its name, so that nothing can be exchanged in between. */
-async function readPrivately(file: FileHandle, path: string): Promise<Secret> {
+async function readPrivately(file: FileHandle, path: string, isToken: IsToken): Promise<Secret> {
   const stat = await file.stat()
   if (!stat.isFile()) throw unusable(path, 'is not a file')
   if ((stat.mode & OTHERS) !== 0) {
     throw unusable(path, `holds a token and may be read by others; run chmod 600 ${path}`)
   }
-  const { bytesRead, buffer } = await file.read(Buffer.alloc(FILE_BYTES_MAX), 0, FILE_BYTES_MAX, 0)
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(FILE_BYTES_MAX + 1), 0, FILE_BYTES_MAX + 1, 0)
   const token = buffer.toString('latin1', 0, bytesRead).replace(/\r?\n$/, '')
-  if (!parseCallerToken(token).ok) {
+  if (bytesRead > FILE_BYTES_MAX || !isToken(token)) {
     throw unusable(
       path,
       'holds no token, or a damaged one; if the broker made it, delete it, and its next start makes a new one',
@@ -125,4 +136,11 @@ async function syncFolder(folder: string): Promise<void> {
 
 function unusable(path: string, message: string): ConfigError {
   return new ConfigError([{ origin: path, path: '', message }])
+}
+
+function absent(path: string): ConfigError {
+  return unusable(
+    path,
+    `does not exist; a broker makes ${OPERATOR_TOKEN_FILE} in its data directory when it first starts`,
+  )
 }

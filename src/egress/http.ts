@@ -33,18 +33,13 @@ export interface HttpOptions {
   readonly reach?: Reach
 }
 
-/**
- * Addresses beside those of the public internet that may be connected to, or `anywhere`, for what the operator alone
- * decides and no provider's answer or caller's variable can change.
- */
-export type Reach =
-  | 'anywhere'
-  | {
-      /** Ranges such as `10.0.0.0/8`, or single addresses. */
-      readonly networks?: readonly string[]
-      /** Origins on this machine that stand in the configuration themselves. */
-      readonly loopbackOrigins?: readonly string[]
-    }
+/** Addresses beside those of the public internet that may be connected to. */
+export interface Reach {
+  /** Ranges such as `10.0.0.0/8`, or single addresses. */
+  readonly networks?: readonly string[]
+  /** Origins on this machine that stand in the configuration themselves. */
+  readonly loopbackOrigins?: readonly string[]
+}
 
 /**
  * - `not_sent`: the provider cannot have seen the request (name resolution, a forbidden address, connect, TLS).

@@ -8,13 +8,13 @@ const LOOPBACK_RANGES = ['127.0.0.0/8', '::1']
 const LOOPBACK = createNetworks(LOOPBACK_RANGES)
 
 /**
- * A name leads, or a URL points, to an address that is not one of the public internet, and that the provider's
- * `allow_networks` does not name. No connection was opened.
+ * A name leads, or a URL points, to an address that is not one of the public internet, and that the
+ * `allow_networks` of the provider, or of the caller's `jwt`, does not name. No connection was opened.
  */
 export class ForbiddenAddressError extends HttpError {
   constructor(host: string, address: string, purpose: string) {
     const where = isIP(host) === 0 ? `${host} leads to ${address}` : address
-    const message = `refused to connect to ${where} (${purpose}): if the provider is really there, name it in allow_networks of the provider`
+    const message = `refused to connect to ${where} (${purpose}): if the server is really there, name it in allow_networks of the provider, or of the caller's jwt`
     super('not_sent', message)
     this.name = 'ForbiddenAddressError'
   }
@@ -40,7 +40,6 @@ export interface Guard {
  * @throws ForbiddenAddressError if the host is an address that may not be connected to
  */
 export function createGuard(url: URL, reach: Reach = {}, resolve: Resolve = resolveSystem): Guard {
-  if (reach === 'anywhere') return { key: reach, lookup: toLookup(resolve, () => {}) }
   const isConfigured = reach.loopbackOrigins?.includes(url.origin) === true
   const ranges = [...(reach.networks ?? []), ...(isConfigured ? LOOPBACK_RANGES : [])]
   const judge = judgeOf(createNetworks(ranges))

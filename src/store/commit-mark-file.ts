@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createPrivateFile, makePrivate } from './private-file.ts'
 import { StoreSetupError } from './setup-error.ts'
@@ -35,6 +35,22 @@ export function refuseRolledBack(dataDir: string, stored: CommitMark | undefined
     `the database in ${dataDir} ${what} than was in use here (${path}): refresh tokens in it may be out of date. ` +
       'Put the newest database back, or start once with --accept-restore, which checks them one by one',
   )
+}
+
+/** Makes the file say that a store has come further than it has, durably: as if its database were an older copy. */
+export function raiseCommitMarkFile(path: string, { storeId, sequence }: CommitMark): void {
+  createPrivateFile(path)
+  const file = openSync(path, 'r+')
+  try {
+    writeSync(file, lineOf({ storeId, sequence: sequence + 1 }), 0, 'latin1')
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function lineOf({ storeId, sequence }: CommitMark): string {
+  return `${storeId} ${String(sequence).padStart(16, '0')}\n`
 }
 
 /** Whether the database does not hold all that was once committed beside the mark. */
@@ -74,8 +90,7 @@ export function openCommitMarkFile(path: string, current: () => CommitMark): Com
   const file = openSync(path, 'r+')
   const note = () => {
     try {
-      const { storeId, sequence } = current()
-      writeSync(file, `${storeId} ${String(sequence).padStart(16, '0')}\n`, 0, 'latin1')
+      writeSync(file, lineOf(current()), 0, 'latin1')
     } catch {}
   }
   note()

@@ -1,53 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { AREAS, type Finding } from '../../src/cli/doctor-finding.ts'
-import { examineLimits, LIMITS } from '../../src/cli/doctor-limits.ts'
+import { examineLimits, LIMITS, limitText } from '../../src/cli/doctor-limits.ts'
 import { examineProcess, type ProcessFacts } from '../../src/cli/doctor-process.ts'
-import { examineProgram, isAtLeast } from '../../src/cli/doctor-program.ts'
-import { openSealedStore } from '../../src/store/open-store.ts'
+import { examineProgram } from '../../src/cli/doctor-program.ts'
+import { judgeVersions } from '../../src/cli/serve-versions.ts'
 import { load, sha256 } from '../config/world.ts'
-import { tempFolder } from '../temp-folder.ts'
+import { examine, home } from './doctor-home.ts'
 import { NOW, runCli } from './run-cli.ts'
 
-const SECRET = 'canary-client-secret-5d20'
 const DAY_MS = 86_400_000
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
   await Promise.all(closers.splice(0).map(close => close()))
 })
-
-/** A folder with a configuration and, unless told otherwise, a store that was made some time ago. */
-async function home(yaml = '', { madeAt = NOW, hasStore = true } = {}) {
-  const folder = tempFolder('doctor')
-  const dataDir = join(folder, 'data')
-  if (hasStore) {
-    const path = join(dataDir, 'root.key')
-    const rootKey = { kind: 'file', path, createIfMissing: true } as const
-    await (await openSealedStore({ dataDir, rootKey, now: madeAt })).close()
-    const made = new Date(madeAt)
-    for (const name of readdirSync(dataDir)) utimesSync(join(dataDir, name), made, made)
-  }
-  const file = join(folder, 'broker.yaml')
-  writeFileSync(file, `data_dir: ${dataDir}\n${yaml}`, { mode: 0o600 })
-  return { folder, dataDir, file }
-}
-
-async function examine({ file }: { readonly file: string }, ...argv: readonly string[]) {
-  const env = { APP_SECRET: SECRET }
-  const result = await runCli(['doctor', '--config', file, '--json', ...argv], { env })
-  const { healthy, findings } = JSON.parse(result.stdout) as { healthy: boolean; findings: Finding[] }
-  expect(result.exitCode).toBe(healthy ? 0 : 1)
-  expect(healthy).toBe(findings.every(({ level }) => level !== 'problem'))
-  expect(result.stdout + result.stderr).not.toContain(SECRET)
-  const said = (level: Finding['level'], area?: Finding['area']) =>
-    findings.filter(one => one.level === level && (area ?? one.area) === one.area)
-  return { ...result, findings, said }
-}
 
 /** Sentences without advice are for what is well. */
 function expectAdvice(findings: readonly Finding[]) {
@@ -257,7 +228,7 @@ describe('doctor, of providers,', () => {
 
 describe('examineProgram()', () => {
   const levelOf = (node: string, grpc = '1.14.7') =>
-    examineProgram(node, grpc)
+    examineProgram(judgeVersions(node, grpc))
       .slice(1, 3)
       .map(({ level }) => level)
 
@@ -280,11 +251,6 @@ describe('examineProgram()', () => {
     ['2.0.0', 'ok'],
   ])('calls grpc-js %s %s', (grpc, level) => {
     expect(levelOf('24.18.1', grpc)[1]).toBe(level)
-  })
-
-  it('compares by number, not by text', () => {
-    expect(isAtLeast('1.9.0', '1.10.0')).toBe(false)
-    expect(isAtLeast('1.10.0-beta.1', '1.10.0')).toBe(true)
   })
 })
 
@@ -318,6 +284,17 @@ describe('examineLimits()', () => {
     ])
     expect(examineLimits(config, 1_612)).toMatchObject([{ level: 'ok' }])
     expect(examineLimits(config, undefined)).toMatchObject([{ level: 'ok' }])
+  })
+
+  it.each([
+    [1_800_000, 'ms', '30 min'],
+    [90_000, 'ms', '90 s'],
+    [1_500, 'ms', '1500 ms'],
+    [4_194_304, 'bytes', '4 MiB'],
+    [16_384, 'bytes', '16 KiB'],
+    [100, '', '100'],
+  ] as const)('says %i %s as %s', (value, unit, text) => {
+    expect(limitText({ on: 'gRPC', name: 'x', value, unit })).toBe(text)
   })
 
   it('prints only limits that limit something', () => {

@@ -188,7 +188,12 @@ describe('restore --status', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'No older copy was ever accepted.\n' })
   })
 
-  it.each([[[]], [['--status', '--from', 'x']]])('refuses %j', async options => {
+  it.each([
+    [[]],
+    [['--status', '--from', 'x']],
+    [['--in-place', '--from', 'x']],
+    [['--in-place', '--status']],
+  ])('refuses %j', async options => {
     expect((await run(['restore', ...options], {})).exitCode).toBe(64)
   })
 })

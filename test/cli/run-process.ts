@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { noteSink } from '../canaries.ts'
 import type { FakeBroker } from './fake-server.ts'
 
 /** The program's first file. */
@@ -48,6 +49,11 @@ export function runProcess(argv: readonly string[], setting: ProcessSetting = {}
     })
   }
   return new Promise((resolve, reject) => {
-    child.on('error', reject).on('close', exitCode => resolve({ exitCode, ...written }))
+    child.on('error', reject).on('close', exitCode => {
+      // Other commands may be asked for a secret, as `token` is; what goes wrong may never show one.
+      if (argv[0] === 'serve') noteSink('the output of serve', written.stdout)
+      noteSink('the errors of a process', written.stderr)
+      resolve({ exitCode, ...written })
+    })
   })
 }

@@ -68,6 +68,24 @@ describe('createServedCallers()', () => {
     await expect(nameOf(without, operator)).rejects.toThrow('no caller with this token')
   })
 
+  it('names at the start, and at each change, those whose static tokens never expire', async () => {
+    const caller = (name: string, ...ends: (number | undefined)[]): CallerConfig => {
+      const tokens = ends.map((expiresAtMs, index) => ({ sha256: String(index).repeat(64), expiresAtMs }))
+      return { name, proof: { kind: 'static_token', tokens }, allow: [] }
+    }
+    const far = Date.now() + 365 * 86_400_000
+    const { callers, log } = await serve({ callers: [caller('a', far, undefined), caller('b', far)] })
+    callers.replace([caller('b', far)])
+    callers.replace([caller('c', undefined)])
+    const said = log.lines.filter(({ message }) =>
+      message.startsWith('Static tokens of callers never expire'),
+    )
+    expect(said).toMatchObject([
+      { level: 'warn', fields: { count: 1, callers: ['a'] } },
+      { level: 'warn', fields: { count: 1, callers: ['c'] } },
+    ])
+  })
+
   it('reads the keys of an issuer, with a token that is read each time', async () => {
     const file = join(folder, 'reader.token')
     writeFileSync(file, 'canary-reader\n')

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,7 +15,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createCallerToken, parseCallerToken } from '../../src/config/caller-token.ts'
-import { readOrCreateOperatorToken } from '../../src/config/operator-token.ts'
+import { readOrCreateOperatorToken, readTokenFile } from '../../src/config/operator-token.ts'
+import { tempFolder } from '../temp-folder.ts'
 
 describe('readOrCreateOperatorToken()', () => {
   let folder: string
@@ -97,5 +99,44 @@ describe('readOrCreateOperatorToken()', () => {
     await expect(readOrCreateOperatorToken(join(folder, 'dangling'), randomBytes)).rejects.toThrow(
       /operator\.token {2}cannot be written \((EEXIST|ENOENT)\)/,
     )
+  })
+})
+
+describe('readTokenFile()', () => {
+  const path = join(tempFolder('token-file'), 'token')
+  const given = (content: string, mode = 0o600) => {
+    rmSync(path, { force: true })
+    writeFileSync(path, content, { mode })
+  }
+  const JWT = `eyJhbGciOiJFUzI1NiJ9.${'a'.repeat(2_000)}.c2lnbmF0dXJl`
+
+  it.each([
+    ['a JWT', JWT],
+    ['a token of a caller', createCallerToken(randomBytes).token.expose()],
+  ])('reads %s', async (_, token) => {
+    given(`${token}\n`)
+    expect((await readTokenFile(path)).expose()).toBe(token)
+  })
+
+  it.each([
+    ['a part of one', JWT.slice(0, 100)],
+    ['two', `${JWT}\n${JWT}`],
+    ['one that the broker would not take', `eyJ.${'a'.repeat(16_400)}.b`],
+    ['something else', 'ghp_not.a.token'],
+  ])('refuses %s, without showing it', async (_, content) => {
+    given(content)
+    await expect(readTokenFile(path)).rejects.toThrow(/holds no token, or a damaged one; [^J]*$/)
+  })
+
+  it('refuses a JWT that others can read', async () => {
+    given(JWT)
+    chmodSync(path, 0o644)
+    await expect(readTokenFile(path)).rejects.toThrow('may be read by others')
+  })
+
+  it('is not how the broker reads its own', async () => {
+    given(JWT)
+    renameSync(path, join(path, '..', 'operator.token'))
+    await expect(readOrCreateOperatorToken(join(path, '..'), randomBytes)).rejects.toThrow('holds no token')
   })
 })

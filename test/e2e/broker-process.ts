@@ -22,7 +22,7 @@ import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { call, type Failure, failureOf } from '../api/running-server.ts'
-import { noteFolder } from '../canaries.ts'
+import { noteFolder, noteSecret } from '../canaries.ts'
 
 export const HOST = '127.0.0.1'
 
@@ -100,7 +100,10 @@ data_dir: data
 providers:${indent(providers)}
 ${more}`,
       ),
-    writeFile: (name, text) => writeFile(join(folder, name), text, { mode: 0o600 }),
+    writeFile: (name, text) => {
+      noteSecret(text.trim())
+      return writeFile(join(folder, name), text, { mode: 0o600 })
+    },
     start: () => start(home),
   }
   return home

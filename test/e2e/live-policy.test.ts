@@ -8,6 +8,7 @@ import { hashCallerToken } from '../../src/config/caller-token.ts'
 import { AdminServiceClient, ListAuditRecordsRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
 import { GetAccessTokenRequest, TokenBrokerServiceClient } from '../../src/gen/tokenbroker/v1/token_broker.ts'
 import { bearer, call, decodeFailure, failureOf } from '../api/running-server.ts'
+import { noteSecret, noteSink } from '../canaries.ts'
 import { MAIN } from '../cli/run-process.ts'
 import { createHome, type Home } from './broker-process.ts'
 
@@ -96,6 +97,7 @@ async function serve(home: Home) {
   const log: LogLine[] = []
   const serving = Promise.withResolvers<string>()
   createInterface({ input: child.stdout }).on('line', text => {
+    noteSink('the output of serve', text)
     const line: LogLine = JSON.parse(text)
     log.push(line)
     if (line.message === 'Serving') serving.resolve((line.grpc as string[])[0] ?? '')
@@ -108,6 +110,7 @@ async function serve(home: Home) {
 async function recordedChanges(home: Home, address: string): Promise<number> {
   const admin = new AdminServiceClient(address, credentials.createInsecure())
   const token = (await readFile(`${home.dataDir}/operator.token`, 'utf8')).trim()
+  noteSecret(token)
   const request = ListAuditRecordsRequest.fromPartial({ event: 'POLICY_CHANGED' })
   const { records } = await call(admin, admin.listAuditRecords, request, bearer(token))
   admin.close()

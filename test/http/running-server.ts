@@ -6,6 +6,7 @@ import type { Log, LogFields } from '../../src/broker/ports.ts'
 import { type ConsentServerOptions, createConsentServer } from '../../src/http/consent-server.ts'
 import { HTTP_LIMITS, type HttpLimits } from '../../src/http/limits.ts'
 import type { HttpServer } from '../../src/http/listener.ts'
+import { notePage } from '../canaries.ts'
 
 export interface Answer {
   readonly status: number
@@ -30,6 +31,7 @@ export async function ask(port: number, path: string, question: Question = {}): 
   const [answer] = await once(sent, 'response')
   let text = ''
   for await (const chunk of answer.setEncoding('utf8')) text += chunk
+  notePage(answer.headers, text)
   return { status: answer.statusCode, headers: answer.headers, text }
 }
 
@@ -42,6 +44,7 @@ export async function askRaw(port: number, bytes: string): Promise<Answer> {
   const [head = '', ...rest] = received.split('\r\n\r\n')
   const [statusLine = '', ...lines] = head.split('\r\n')
   const headers = Object.fromEntries(lines.map(line => splitHeader(line)))
+  notePage(headers, rest.join('\r\n\r\n'))
   return { status: Number(statusLine.split(' ')[1]), headers, text: rest.join('\r\n\r\n') }
 }
 

@@ -1,6 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -9,6 +18,7 @@ import { backUpDatabase } from '../../src/store/backup.ts'
 import { commitMarkPath } from '../../src/store/commit-mark-file.ts'
 import { openSealedStore, type SealedStoreOptions } from '../../src/store/open-store.ts'
 import { restoreDatabase } from '../../src/store/restore.ts'
+import { noteRestoredFolder } from '../../src/store/restored-folder.ts'
 import { databasePath } from '../../src/store/sqlite.ts'
 import { baseOf, connect, sampleSuccess, t0 } from './samples.ts'
 import { filesContaining, tempDir } from './temp-dir.ts'
@@ -276,3 +286,36 @@ describe('openSealedStore() on an older database', () => {
 function newKey(dataDir: string): void {
   writeFileSync(join(dataDir, 'root.key'), `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
 }
+
+describe('noteRestoredFolder()', () => {
+  it('makes the next start refuse a directory that was put back whole, until it is accepted and checked', async () => {
+    const dataDir = tempDir()
+    const opened = await open(dataDir)
+    const row = await connect(opened.store)
+    await opened.close()
+    const snapshot = join(tempDir(), 'snapshot')
+    cpSync(dataDir, snapshot, { recursive: true })
+    const later = await open(dataDir)
+    await later.store.commitRefresh(baseOf(row), sampleSuccess())
+    await later.close()
+
+    // Nothing in a snapshot can tell that it is one.
+    await (await open(snapshot)).close()
+    await noteRestoredFolder(snapshot)
+    await expect(open(snapshot)).rejects.toMatchObject({ reason: 'rolled_back' })
+    const accepted = await open(snapshot, { acceptRestore: { exempt: [] } })
+    expect(accepted.restored).toBe(1)
+    await accepted.close()
+    await (await open(snapshot)).close()
+  })
+
+  it('changes nothing while a broker runs, and nothing where there is no database', async () => {
+    const { dataDir } = await backedUp()
+    const before = readFileSync(commitMarkPath(dataDir), 'latin1')
+    await expect(noteRestoredFolder(dataDir)).rejects.toMatchObject({ name: 'DataLockedError' })
+    expect(readFileSync(commitMarkPath(dataDir), 'latin1')).toBe(before)
+    const empty = tempDir()
+    await expect(noteRestoredFolder(empty)).rejects.toMatchObject({ reason: 'no_database' })
+    expect(readdirSync(empty)).toEqual([])
+  })
+})
