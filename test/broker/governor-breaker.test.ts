@@ -62,7 +62,6 @@ describe('a provider that does not answer', () => {
     const openSince = clock.now()
     await send(5, failures.unknown)
     await clock.advance(30_000)
-    expect(await refusal('demand', { purpose: 'verify' })).toMatchObject({ why: 'down' })
     expect(governor.room()).toBe(1)
     const hanging = await pass('renewal')
     expect(governor.room()).toBe(0)
@@ -146,3 +145,61 @@ describe('a provider that does not answer', () => {
     expect(governor.snapshot()).toMatchObject({ breaker: 'open', lastSuccessAt: undefined, inFlight: 0 })
   })
 })
+
+describe.each(['revoke', 'verify'] as const)(
+  'a provider that does not answer, where somebody wants to %s',
+  purpose => {
+    const urgency = purpose === 'verify' ? 'demand' : 'renewal'
+
+    it.each([
+      ['succeeds', 'ok' as const],
+      ['refuses', failures.refused],
+      ['refuses our client', failures.client],
+    ])('is found up again by an answer that %s', async (_, outcome) => {
+      const { clock, governor, pass, refusal, send } = createDriver()
+      await send(5, failures.unknown)
+      await clock.advance(29_999)
+      expect(await refusal(urgency, { purpose })).toMatchObject({ why: 'down', retryAfterMs: 1_000 })
+      await clock.advance(1)
+      const probe = await pass(urgency, { purpose })
+      if (outcome === 'ok') probe.succeeded()
+      else probe.failed(outcome)
+      // It answers; whether it takes our client, and how it treats grants, is for a grant to find out.
+      expect(governor.snapshot()).toMatchObject({
+        breaker: 'closed',
+        lastSuccessAt: undefined,
+        misconfiguredSince: undefined,
+      })
+      expect(await refusal()).toBeUndefined()
+    })
+
+    it('is asked once in half a minute, and stays down while it is silent', async () => {
+      const { clock, governor, pass, refusal, send } = createDriver()
+      const openSince = clock.now()
+      await send(5, failures.unknown)
+      await clock.advance(30_000)
+      const probe = await pass(urgency, { purpose })
+      expect(await refusal(urgency, { purpose })).toMatchObject({ why: 'down', retryAfterMs: 30_000 })
+      probe.failed(failures.unknown)
+      expect(await refusal(urgency, { purpose })).toMatchObject({ why: 'down', retryAfterMs: 30_000 })
+      expect(governor.snapshot()).toMatchObject({ breaker: 'open', openSince })
+      await clock.advance(30_000)
+      expect(await refusal(urgency, { purpose })).toBeUndefined()
+    })
+
+    it('is asked for tokens first, and as often as if nobody had', async () => {
+      const { clock, governor, pass, refusal, send } = createDriver()
+      await send(5, failures.unknown)
+      await clock.advance(30_000)
+      const hanging = await pass(urgency, { purpose })
+      expect(governor.room()).toBe(1)
+      await send(1, failures.unknown)
+      hanging.failed(failures.unknown)
+      await clock.advance(29_999)
+      expect(await refusal()).toMatchObject({ why: 'down', retryAfterMs: 1_000 })
+      await clock.advance(1)
+      await send(1, failures.unknown)
+      expect(await refusal(urgency, { purpose })).toMatchObject({ why: 'down', retryAfterMs: 30_000 })
+    })
+  },
+)

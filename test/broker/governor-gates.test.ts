@@ -109,6 +109,23 @@ describe('a provider that refuses our client', () => {
     expect(await refusal('demand', { purpose: 'revoke' })).toMatchObject({ why: 'misconfigured' })
   })
 
+  it('is sent a revocation once a minute where nobody asks for tokens, which proves nothing about our client', async () => {
+    const { clock, governor, pass, refusal, send } = createDriver()
+    const revoke = ['renewal', { purpose: 'revoke' }] as const
+    await send(1, failures.client)
+    await clock.advance(60_000)
+    const revocation = await pass(...revoke)
+    expect(await refusal(...revoke)).toMatchObject({ why: 'misconfigured', retryAfterMs: 60_000 })
+    revocation.succeeded()
+    expect(governor.snapshot().misconfiguredSince).toBeDefined()
+    expect(await refusal(...revoke)).toMatchObject({ why: 'misconfigured' })
+    await send(1, failures.client)
+    await clock.advance(59_999)
+    expect(await refusal(...revoke)).toMatchObject({ why: 'misconfigured', retryAfterMs: 1_000 })
+    await clock.advance(1)
+    expect(await refusal(...revoke)).toBeUndefined()
+  })
+
   it('is probed by the next to ask if the probe was not sent', async () => {
     const { clock, governor, pass, refusal, send } = createDriver()
     await send(1, failures.client)

@@ -132,28 +132,32 @@ describe('a provider that is dead for a while', () => {
     },
   )
 
-  it('gets one request in 30 s whoever asks, and whenever', async () => {
+  it('gets one request for tokens in 30 s and one of the others, whoever asks, and whenever', async () => {
     const arrival = fc.record({
       afterMs: fc.integer({ min: 0, max: 20_000 }),
       urgency: fc.constantFrom<Urgency>('recovery', 'demand', 'renewal'),
       retry: fc.boolean(),
+      purpose: fc.constantFrom('grant', 'grant', 'revoke', 'verify'),
       hangMs: fc.integer({ min: 0, max: 60_000 }),
     })
     await fc.assert(
       fc.asyncProperty(fc.array(arrival, { minLength: 20, maxLength: 120 }), async arrivals => {
         const { clock, governor } = createDriver({ concurrency: 8, perSecond: 10 })
-        const sent: number[] = []
-        for (const { afterMs, urgency, retry, hangMs } of arrivals) {
+        const sent: { readonly grant: number[]; readonly other: number[] } = { grant: [], other: [] }
+        for (const { afterMs, urgency, retry, purpose, hangMs } of arrivals) {
           await clock.advance(afterMs)
-          void governor.enter(urgency, { retry }).entered.then(entry => {
+          void governor.enter(urgency, { retry, purpose }).entered.then(entry => {
             if (!entry.admitted) return
-            if (governor.snapshot().breaker === 'open') sent.push(clock.monotonic())
+            const kind = purpose === 'grant' ? 'grant' : 'other'
+            if (governor.snapshot().breaker === 'open') sent[kind].push(clock.monotonic())
             clock.schedule(hangMs, () => entry.pass.failed(failures.unknown))
           })
         }
         await clock.advance(120_000)
-        const gaps = sent.slice(1).map((at, index) => at - (sent[index] ?? 0))
-        expect(gaps.every(gap => gap >= 30_000)).toBe(true)
+        for (const times of Object.values(sent)) {
+          const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0))
+          expect(gaps.every(gap => gap >= 30_000)).toBe(true)
+        }
         expect(governor.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
       }),
       { numRuns: 100 },

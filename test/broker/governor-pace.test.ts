@@ -49,18 +49,22 @@ describe('createRamp()', () => {
 })
 
 describe('createProbe()', () => {
-  it('takes back what was claimed when its gate closes anew', async () => {
-    const clock = createFakeClock()
-    const probe = createProbe(30_000, clock)
-    const claim = probe.claim()
-    expect(claim.isValid()).toBe(true)
-    probe.arm()
-    expect(claim.isValid()).toBe(false)
-    claim.giveBack()
-    expect(probe.waitMs()).toBe(30_000)
-    await clock.advance(30_000)
-    expect(probe.waitMs()).toBe(0)
-  })
+  it.each(['grant', 'revoke'] as const)(
+    'takes back a claimed %s when its gate closes anew',
+    async purpose => {
+      const clock = createFakeClock()
+      const asked = { urgency: 'renewal', purpose } as const
+      const probe = createProbe(30_000, clock)
+      const claim = probe.claim(asked)
+      expect(claim.isValid()).toBe(true)
+      probe.arm()
+      expect(claim.isValid()).toBe(false)
+      claim.giveBack()
+      expect(probe.waitMs(asked)).toBe(30_000)
+      await clock.advance(30_000)
+      expect(probe.waitMs(asked)).toBe(0)
+    },
+  )
 })
 
 describe('createWindow()', () => {

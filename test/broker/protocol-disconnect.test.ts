@@ -163,6 +163,25 @@ describe('the revocation', () => {
     expect(await restarted.store.hasSealedData()).toBe(false)
   })
 
+  it.each([
+    ['does not answer', answers.down],
+    ['refuses our client', answers.wrongClient],
+  ])('goes to a provider that %s for a while, though nobody asks it for tokens', async (_, trouble) => {
+    const { clock, server, process, token, disconnect } = await createConnected()
+    server.always = trouble
+    clock.jump(HOUR)
+    for (let turn = 0; turn < 12; turn++) {
+      await clock.advance(10_000)
+      await token()
+    }
+    expect(await disconnect()).toMatchObject({ revocation: 'PENDING' })
+    server.always = undefined
+    await clock.advance(200_000)
+    expect(server.revoked).toHaveLength(1)
+    expect(server.accepts(server.current())).toBe(false)
+    expect(await process.store.hasSealedData()).toBe(false)
+  })
+
   it('is not said to have happened if it could not be stored', async () => {
     const { server, process, disconnect, token } = await createConnected()
     const { removeConnection } = process.store

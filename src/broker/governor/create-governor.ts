@@ -63,6 +63,9 @@ export function createGovernor(
       ended = true
       counts.ended()
       if (outcome !== undefined && purpose === 'grant') learn(outcome)
+      // Whatever was asked: the provider is not down any more.
+      else if (outcome !== undefined && outcome.kind !== 'silent' && claims.has(breaker))
+        breaker.learn(outcome)
       pump()
     }
     return {
@@ -86,7 +89,7 @@ export function createGovernor(
     // Who waits would wait for nothing.
     for (const waiter of queue.all()) {
       const gate = gates.find(closed => closed.isClosed(waiter) && !waiter.claims.get(closed)?.isValid())
-      if (gate !== undefined) turnAway(waiter, refusalBy(gate))
+      if (gate !== undefined) turnAway(waiter, refusalBy(gate, waiter))
     }
   }
 
@@ -98,14 +101,14 @@ export function createGovernor(
 
   /** The gate that lets nothing of that kind through now, not even as a probe. */
   function closedGate(asked: Asked): Gate | undefined {
-    const mayProbe = (gate: Gate) => asked.purpose === 'grant' && gate.probe?.waitMs() === 0
+    const mayProbe = (gate: Gate) => gate.probe?.waitMs(asked) === 0
     return gates.find(gate => gate.isClosed(asked) && !mayProbe(gate))
   }
 
   function enter(urgency: Urgency, options: EnterOptions = {}): Ticket {
     const { purpose = 'grant', retry = false, patienceMs } = options
     const gate = closedGate({ urgency, purpose })
-    if (gate !== undefined) return turnedAway(refusalBy(gate))
+    if (gate !== undefined) return turnedAway(refusalBy(gate, { urgency, purpose }))
     if (queue.size() >= WAITING_MAX) return turnedAway(BUSY)
 
     const { promise: entered, resolve } = Promise.withResolvers<Entry>()
@@ -113,7 +116,7 @@ export function createGovernor(
     const claims = new Map<Gate, Claim>()
     const waiter: Waiter = { urgency, purpose, retry, claims, resolve, left: () => left() }
     for (const closed of gates.filter(other => other.isClosed(waiter))) {
-      if (closed.probe !== undefined) claims.set(closed, closed.probe.claim())
+      if (closed.probe !== undefined) claims.set(closed, closed.probe.claim(waiter))
     }
     queue.add(waiter)
     if (patienceMs !== undefined) left = clock.schedule(patienceMs, () => turnAway(waiter, BUSY))
@@ -153,8 +156,8 @@ export function createGovernor(
 const RENEWAL: Asked = { urgency: 'renewal', purpose: 'grant' }
 const BUSY: Refusal = { admitted: false, why: 'busy', retryAfterMs: RETRY_AFTER_MIN_MS }
 
-function refusalBy(gate: Gate): Refusal {
-  return { admitted: false, why: gate.why, retryAfterMs: Math.max(RETRY_AFTER_MIN_MS, gate.waitMs()) }
+function refusalBy(gate: Gate, asked: Asked): Refusal {
+  return { admitted: false, why: gate.why, retryAfterMs: Math.max(RETRY_AFTER_MIN_MS, gate.waitMs(asked)) }
 }
 
 function turnedAway(refusal: Refusal): Ticket {

@@ -23,8 +23,9 @@ export interface EnterOptions {
   /** Whether the connection's last attempt failed; such passes come from the retry budget. Default false. */
   readonly retry?: boolean
   /**
-   * What is asked. Only a `grant` (the default: tokens) shows whether the provider works and takes our client;
-   * the others are held to the same limits, never probe, and their outcomes count for nothing.
+   * What is asked. Only a `grant` (the default: tokens) shows whether the provider works and takes our client; the
+   * others are held to the same limits, and their outcomes count for nothing. While nobody else probes they may, so
+   * that they wait for no grant; then any answer shows that the provider is not down, and nothing more.
    */
   readonly purpose?: 'grant' | 'revoke' | 'verify'
   /** How long it waits for its turn at the most, in milliseconds, before it is `busy`. Absent = as long as it takes. */
