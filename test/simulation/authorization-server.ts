@@ -62,6 +62,8 @@ export interface AuthorizationServer {
   ): { issued?: Issued; presentation?: Presentation }
   /** Whether that refresh token would be taken now. */
   accepts(refreshToken: string, now: number): boolean
+  /** The refresh tokens of a grant that would be taken now, delivered or not. */
+  living(grant: Grant, now: number): string[]
   /** Whether that access token works now. */
   honours(accessToken: string, now: number): boolean
   revoke(token: string): void
@@ -135,6 +137,10 @@ export function createAuthorizationServer(habits: Habits): AuthorizationServer {
       grant.presentations.push(presentation)
       return { issued: { accessToken: newAccessToken(grant, now), refreshToken: successor }, presentation }
     },
+    living: (grant, now) =>
+      [...refreshTokens.keys()].filter(
+        value => refreshTokens.get(value)?.grant === grant && accepts(value, now),
+      ),
     honours(value, now) {
       const token = accessTokens.get(value)
       return token?.grant.alive === true && now < token.until

@@ -79,4 +79,11 @@ export const MUTATIONS: Readonly<Record<string, Plant>> = {
     if (grant !== undefined) truth.disconnected.set(grant, { process: call.process })
     return row
   },
+
+  /** A revocation that could not be sent at once is forgotten, so that the provider goes on taking the token. */
+  'gives up a revocation that fails': call => {
+    if (call.method !== 'rescheduleRevocation') return call.proceed()
+    const [id] = call.args as [string]
+    return call.proceed([id, Number.MAX_SAFE_INTEGER, 1])
+  },
 }

@@ -1,6 +1,6 @@
 import type { ConnectionRow } from '../../src/store/rows.ts'
 import type { Acts, Ending } from './acts.ts'
-import type { Presentation } from './authorization-server.ts'
+import type { Grant, Presentation } from './authorization-server.ts'
 import type { Replica } from './replica.ts'
 import { candidatesOf, grantOfRow, isLost, type Truth } from './truth.ts'
 import { describe, type World } from './world.ts'
@@ -10,6 +10,8 @@ const SETTLE_MS = 180_000
 /** Verdicts that were never true are found out by the probes 10 minutes, an hour and a day after them. */
 const PROBES_MS = [660_000, 3_660_000, 86_500_000] as const
 const ANSWER_MS = 30_000
+/** Revocations that failed for long are tried hourly; one of two that are due at once may be turned away once more. */
+const REVOCATIONS_MS = 7_400_000
 
 /** Heals everything, lets time pass, and checks that nothing was lost silently and nothing is stuck. */
 export async function quiesce(world: World, acts: Acts): Promise<void> {
@@ -29,7 +31,7 @@ export async function quiesce(world: World, acts: Acts): Promise<void> {
     if (replica.spool.commits.length > 0) truth.violate('stuck', 'tokens still wait in a spool')
     for (const account of profile.accounts) await checkAnswer(world, acts, replica, account)
   }
-  checkDisconnected(world)
+  await checkDisconnected(world)
   checkNothingDiscarded(world)
   await world.check()
 }
@@ -118,14 +120,31 @@ function checkNothingDiscarded({ truth }: World): void {
   }
 }
 
-/** What a broker has had of a disconnected grant does not work any more at the provider. */
-function checkDisconnected({ truth, scheduler }: World): void {
-  for (const [grant, { ackedAt }] of truth.disconnected) {
-    const living = [...truth.durable].find(
-      token => truth.server.grantOf(token) === grant && truth.server.accepts(token, scheduler.now()),
+/** A disconnected grant is dead at the provider, and nothing of it is kept. */
+async function checkDisconnected(world: World): Promise<void> {
+  const { truth, scheduler } = world
+  const { disconnected, server, tally } = truth
+  const living = () =>
+    [...disconnected.keys()].flatMap(grant =>
+      server.living(grant, scheduler.now()).filter(token => !isOutOfReach(truth, grant, token)),
     )
-    if (living === undefined || ackedAt === undefined) continue
-    truth.tally.leftAlive++
-    truth.note(`left alive: ${living}`)
+  for (const until = scheduler.now() + REVOCATIONS_MS; scheduler.now() < until; await world.run(60_000)) {
+    if (living().length === 0 && (await world.countRevocations()) === 0) break
   }
+  for (const token of living()) truth.violate('not revoked', `${token} works, though it was disconnected`)
+  const left = await world.countRevocations()
+  if (left > 0) truth.violate('not revoked', `${left} revocations with their tokens are still stored`)
+  const alive = [...disconnected.keys()].filter(grant => server.living(grant, scheduler.now()).length > 0)
+  tally.leftAlive += alive.length
+}
+
+/**
+ * Whether nobody could have revoked that token: no process that lived on has ever read it, and the server ends no
+ * grant by a token that was used before, which is all that there is to send.
+ */
+function isOutOfReach(truth: Truth, { presentations }: Grant, token: string): boolean {
+  const { replay, revokesByUsedToken } = truth.server.habits
+  if (revokesByUsedToken || replay === 'same') return false
+  const bringers = presentations.filter(({ successor }) => successor === token)
+  return bringers.length > 0 && bringers.every(one => isLost(truth, one))
 }

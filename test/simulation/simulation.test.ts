@@ -61,7 +61,7 @@ function summary(results: readonly SeedResult[]): string {
     `${total(({ tally }) => tally.answers)} access tokens answered`,
     `${total(({ tally }) => tally.reportedLosses)} grants lost by servers that kill what they have not delivered, each reported`,
     `${total(({ tally }) => tally.staleSends)} requests sent after a pause had cost the lease`,
-    `${total(({ tally }) => tally.leftAlive)} disconnected grants with a token left that works`,
+    `${total(({ tally }) => tally.leftAlive)} disconnected grants that live on, because the server has not delivered what would end them`,
     `at most ${burst} requests for one connection within 10 s`,
   ].join('; ')
 }

@@ -21,7 +21,7 @@ export interface Tally {
   staleSends: number
   /** Most requests for one connection within ten seconds. */
   burst: number
-  /** Refresh tokens of disconnected grants that still work at the provider. */
+  /** Disconnected grants that still live, because the provider has not delivered what would end them. */
   leftAlive: number
 }
 

@@ -35,6 +35,8 @@ export interface World {
   run(ms: number): Promise<void>
   /** What must hold after a step. */
   check(): Promise<void>
+  /** How many revocations are stored. */
+  countRevocations(): Promise<number>
 }
 
 export interface WorldOptions {
@@ -133,6 +135,7 @@ export function createWorld(profile: Profile, options: WorldOptions = {}): World
       const first = truth.violations[0]
       if (first !== undefined) throw new Error(`${first.rule}: ${first.text}`)
     },
+    countRevocations: async () => (await observer.listDueRevocations(Number.MAX_SAFE_INTEGER, 100)).length,
     run: ms => scheduler.runUntil(scheduler.now() + ms, world.check),
   }
   for (let index = 0; index < profile.replicas; index++) {
