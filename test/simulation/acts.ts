@@ -2,6 +2,8 @@ import { Secret } from '../../src/secret.ts'
 import { fakeKeyring } from '../broker/fake-keyring.ts'
 import { PROVIDER } from './provider.ts'
 import type { Replica } from './replica.ts'
+import type { Process } from './scheduler.ts'
+import { checkDrained } from './sending.ts'
 import { type Call, checkError, checkServed } from './serving.ts'
 import { EPOCH, NEWS_MS_MAX, type World } from './world.ts'
 
@@ -21,16 +23,24 @@ export interface Acts {
   disconnect(replica: Replica, account: string): Promise<Ending<unknown>>
   /** A new grant at the server, imported in the place of what is there. */
   connect(replica: Replica, account: string): Promise<Ending<unknown>>
-  /** The end that a service manager asks for: what is under way is finished. */
-  terminate(replica: Replica): Promise<Ending<unknown>>
+  /**
+   * The end that a service manager asks for: calls that are under way are answered, no more are taken, and then what
+   * must not be lost is stored. Resolves when the process has ended, unless it has died over it.
+   */
+  terminate(replica: Replica): Promise<void>
 }
 
 /** Creates what can be done in a world. */
 export function createActs(world: World): Acts {
   const { scheduler, truth } = world
   const lastVersion = new Map<string, string>()
+  const draining = new Set<Process>()
+  const underWay = new Map<Process, Set<Promise<unknown>>>()
 
-  /** A paused process takes no calls, nor does one that has not read its spool yet; they wait at its door. */
+  /**
+   * A paused process takes no calls, nor does one that has not read its spool yet; they wait at its door. One that is
+   * about to end is sent none.
+   */
   function call<T>(
     replica: Replica,
     what: string,
@@ -40,7 +50,11 @@ export function createActs(world: World): Acts {
     const { process, started } = replica
     const { promise, resolve } = Promise.withResolvers<Ending<T>>()
     const start = () => {
+      if (draining.has(process)) return
       truth.note(`${process.name} ${what} "${account}"`)
+      const calls = underWay.get(process) ?? new Set()
+      underWay.set(process, calls.add(promise))
+      void promise.then(() => calls.delete(promise))
       started.then(ask).then(
         value => resolve({ ok: true, value }),
         error => {
@@ -49,9 +63,13 @@ export function createActs(world: World): Acts {
         },
       )
     }
+    atDoor(process, start)
+    return promise
+  }
+
+  function atDoor(process: Process, start: () => void): void {
     if (process.paused) scheduler.after(0, start, { owner: process })
     else if (process.alive) start()
-    return promise
   }
 
   return {
@@ -119,12 +137,22 @@ export function createActs(world: World): Acts {
       })
     },
     terminate(replica) {
-      const { process, broker } = replica
-      return call(replica, 'terminate', '', async () => {
+      const { process, broker, started } = replica
+      const { promise, resolve } = Promise.withResolvers<void>()
+      async function drain(): Promise<void> {
+        if (draining.has(process)) return
+        truth.note(`${process.name} is to end`)
+        draining.add(process)
+        await started
+        await Promise.all(underWay.get(process) ?? [])
         await broker.stop()
+        checkDrained(truth, process)
         truth.note(`${process.name} has ended`)
-        process.alive = false
-      })
+        await replica.crash()
+        resolve()
+      }
+      atDoor(process, () => void drain())
+      return promise
     },
   }
 }

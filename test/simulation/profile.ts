@@ -93,6 +93,7 @@ const COMMANDS = {
   disconnect: 1.5,
   connect: 2,
   crash: 4,
+  terminate: 2,
   pause: 4,
   provider: 5,
   store: 3,
@@ -108,6 +109,7 @@ export function profileOf(seed: number, over: Partial<Profile> = {}): Profile {
   const commands = {
     ...COMMANDS,
     ...without('crash'),
+    ...without('terminate'),
     ...without('pause'),
     ...without('provider'),
     ...without('store'),

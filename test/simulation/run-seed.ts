@@ -79,7 +79,8 @@ async function takeStep(world: World, acts: Acts): Promise<void> {
       void acts.connect(replica, account)
       break
     case 'terminate':
-      void acts.terminate(replica)
+      await provoke(world, acts, replica, account)
+      void acts.terminate(replica).then(() => restart(world, replica))
       break
     case 'crash':
       await provoke(world, acts, replica, account)
@@ -142,9 +143,13 @@ function pickRunning({ dice, replicas }: World): Replica {
   return dice.pick(running.length > 0 ? running : replicas)
 }
 
-async function crash({ dice, scheduler, profile }: World, replica: Replica): Promise<void> {
+async function crash(world: World, replica: Replica): Promise<void> {
   if (!replica.process.alive) return
   await replica.crash()
+  restart(world, replica)
+}
+
+function restart({ dice, scheduler, profile }: World, replica: Replica): void {
   const died = replica.process
   scheduler.after(dice.between(10, profile.downMsMax), () => {
     if (replica.process === died) replica.boot()

@@ -1,5 +1,6 @@
 import type { ConnectionRow } from '../../src/store/rows.ts'
 import type { Exchange } from './http-port.ts'
+import type { Process } from './scheduler.ts'
 import { candidatesOf, grantOfRow, type Truth } from './truth.ts'
 
 /** More requests than that for one connection within {@link BURST_MS}, per process, are a loop. */
@@ -43,6 +44,18 @@ export function createSendingRules(truth: Truth, replicas: number): SendingRules
       if (exchange.stale) truth.tally.staleSends++
       else checkSingle(truth, exchange, row)
     },
+  }
+}
+
+/** Who ends in order waits for the answer to every refresh token that it has sent, and has stored it. */
+export function checkDrained({ exchanges, server, durable, violate }: Truth, process: Process): void {
+  for (const { number, refreshToken, open, process: sender } of exchanges.values()) {
+    if (sender !== process || refreshToken === undefined) continue
+    if (open) violate('drain', `${process.name} has ended before #${number} was answered`)
+    const { presentations = [] } = server.grantOf(refreshToken) ?? {}
+    const { answer, successor } = presentations.find(({ request }) => request === number) ?? {}
+    if (answer === 'read' && successor !== undefined && !durable.has(successor))
+      violate('drain', `${process.name} has ended with ${successor} stored nowhere`)
   }
 }
 
