@@ -79,7 +79,11 @@ export function streamHandler(
       if (hasFailed) return
       hasFailed = true
       const caller = edge.gate.callerOf(call.metadata)
-      const failure = reportCall(error, edge, { method: method.path, caller })
+      const failure = reportCall(error, edge, {
+        method: method.path,
+        caller,
+        request: readable(method, call),
+      })
       if (!end.signal.aborted) call.emit('error', failure)
       end.abort()
     }
@@ -88,6 +92,15 @@ export function streamHandler(
         if (!hasFailed) call.end()
       }, fail)
       .finally(() => end.abort())
+  }
+}
+
+/** For the record of a refusal; undefined if it cannot be read, which is told elsewhere. */
+function readable(method: AnyMethod, call: Call): unknown {
+  try {
+    return decode(method, call.request)
+  } catch {
+    return undefined
   }
 }
 
