@@ -178,6 +178,15 @@ describe('listAuditRecords()', () => {
     })
   })
 
+  it('refuses an event that there is not, and names those that there are', async () => {
+    const { broker } = await createWorld()
+    const request = { oldestFirst: true, pageSize: 10, pageToken: '', visible: () => true }
+    await expect(broker.listAuditRecords({ ...request, event: 'NIX' })).rejects.toMatchObject({
+      reason: 'INVALID_REQUEST',
+      message: expect.stringMatching(/^event: is none of TOKEN_RELEASED, .*BROKER_STOPPED$/),
+    })
+  })
+
   it('goes on where a page ended, and leaves out what the caller may not see', async () => {
     const { broker } = await createWorld()
     for (const token of ['at-a', 'at-b', 'at-c']) await broker.importConnection(importOf(token))
