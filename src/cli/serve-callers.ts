@@ -4,7 +4,7 @@ import { createJwtVerifier } from '../api/jwt-verifier.ts'
 import type { Clock, Log } from '../broker/ports.ts'
 import { hashCallerToken } from '../config/caller-token.ts'
 import type { Config, JwksSource } from '../config/config.ts'
-import { expiriesOf } from '../config/expiries.ts'
+import { expiriesOf, haveAllExpired } from '../config/expiries.ts'
 import { type ReadFile, readText } from '../config/files.ts'
 import { readOrCreateOperatorToken } from '../config/operator-token.ts'
 import { readListenAgain } from '../config/tls-files.ts'
@@ -51,6 +51,13 @@ export async function createServedCallers(
     jwts: createJwtVerifier({ readKeys: source => readKeys(source, http, readFile), clock, log }),
     clock,
   })
+  const sayIfNobodyCanCall = () => {
+    if (!haveAllExpired(configured, clock.now())) return
+    log.error('No caller of the configuration can call: all their tokens have expired', {
+      advice: 'make another with "token-broker callers create" and list its hash under token_sha256',
+    })
+  }
+  sayIfNobodyCanCall()
   const current = async () =>
     expiriesOf({ callers: configured, listen: await readListenAgain(listen, readFile) })
   return {
@@ -58,6 +65,7 @@ export async function createServedCallers(
     replace(next) {
       callers.replace(next)
       configured = next
+      sayIfNobodyCanCall()
     },
     close: watchExpiries(current, log, clock),
   }
