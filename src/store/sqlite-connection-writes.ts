@@ -16,6 +16,7 @@ import type { AuditEntry } from './record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
 import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
+import type { EndConsent } from './sqlite-consents.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
@@ -49,6 +50,7 @@ export function createConnectionWrites(
   database: Database,
   { write, erase }: Transactions,
   add: AddEntry,
+  endConsent: EndConsent,
 ): ConnectionWrites {
   const table = prepareStatements(database)
 
@@ -91,7 +93,13 @@ export function createConnectionWrites(
   }
 
   return {
-    saveGrant: (grant, entry) => erase(() => recorded(saveGrant(grant), entry)),
+    saveGrant: (grant, entry, consent) =>
+      erase(() => {
+        const row = recorded(saveGrant(grant), entry)
+        if (row === undefined || consent === undefined) return row
+        endConsent(consent.id, consent.outcome)
+        return recorded(row, consent.entry)
+      }),
     beginAttempt: attempt => write(() => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined),
     extendLease: (base, attemptId, leaseUntil) =>
       write(() => change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined),
@@ -115,7 +123,13 @@ export function createConnectionWrites(
     markSuspect: (at, nextRefreshAt, refusal) =>
       write(() => change(at.id, row => suspectRow(row, at, nextRefreshAt, refusal))),
     forgetRefreshToken: base => erase(() => change(base.id, row => forgottenRow(row, base))),
-    enrichConnection: (base, facts) => write(() => change(base.id, row => enrichedRow(row, base, facts))),
+    enrichConnection: (base, facts, entry) =>
+      write(() =>
+        recorded(
+          change(base.id, row => enrichedRow(row, base, facts)),
+          entry,
+        ),
+      ),
     rebindConnection: (base, rebinding, entry) =>
       erase(() =>
         recorded(

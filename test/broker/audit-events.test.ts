@@ -55,6 +55,25 @@ describe('what is recorded', () => {
     })
   })
 
+  it('of a consent, all with the grant: whatever happens after that takes nothing of it away', async () => {
+    const { connect, store } = await createWorld()
+    const gone = () => Promise.reject(new Error('the process was killed'))
+    Object.assign(store, { finishConsent: gone, enrichConnection: gone, addAuditRecords: gone })
+    await connect().catch(() => {})
+    expect(eventsOf(await stored(store))).toContain('CONSENT_COMPLETED')
+    const { details } = (await stored(store)).at(-1) ?? {}
+    expect((await store.findConsent(details?.consent_id ?? ''))?.state).toBe('COMPLETED')
+  })
+
+  it('of a consent whose time was over when the browser came back, with its end', async () => {
+    const { depart, comeBack, clock, store } = await createWorld()
+    Object.assign(store, { addAuditRecords: () => Promise.reject(new Error('the process was killed')) })
+    const { state } = await depart()
+    await clock.advance(600_000)
+    await comeBack({ code: 'c', state })
+    expect(eventsOf(await stored(store))).toEqual(['CONSENT_LINK_CREATED', 'CONSENT_FAILED EXPIRED'])
+  })
+
   it('of a release: the caller, where it called from, and the token by its fingerprint', async () => {
     const { connect, get, releases } = await createWorld()
     await connect()

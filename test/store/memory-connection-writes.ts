@@ -14,6 +14,7 @@ import {
 import type { AuditEntry } from '../../src/store/record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
 import type { Store } from '../../src/store/store.ts'
+import { endConsent } from './memory-consents.ts'
 import {
   addEntry,
   insertRevocation,
@@ -99,7 +100,12 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
   }
 
   return {
-    saveGrant: (grant, entry) => recorded(saveGrant(grant), entry),
+    saveGrant(grant, entry, consent) {
+      const row = recorded(saveGrant(grant), entry)
+      if (row === undefined || consent === undefined) return row
+      endConsent(tables, consent.id, consent.outcome)
+      return recorded(row, consent.entry)
+    },
     beginAttempt: attempt => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined,
     extendLease: (base, attemptId, leaseUntil) =>
       change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined,
@@ -119,7 +125,11 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     markSuspect: (at, nextRefreshAt, refusal) =>
       tellingChange(at.id, row => suspectRow(row, at, nextRefreshAt, refusal)),
     forgetRefreshToken: base => tellingChange(base.id, row => forgottenRow(row, base)),
-    enrichConnection: (base, facts) => tellingChange(base.id, row => enrichedRow(row, base, facts)),
+    enrichConnection: (base, facts, entry) =>
+      recorded(
+        tellingChange(base.id, row => enrichedRow(row, base, facts)),
+        entry,
+      ),
     rebindConnection: (base, rebinding, entry) =>
       recorded(
         tellingChange(base.id, row => reboundRow(row, base, rebinding)),

@@ -1,4 +1,4 @@
-import type { ConsentRow } from '../../src/store/consent-rows.ts'
+import type { ConsentOutcome, ConsentRow } from '../../src/store/consent-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { addEntry, type MemoryTables, type Synchronous } from './memory-tables.ts'
 
@@ -24,6 +24,14 @@ const wiped = {
   sealedVerifier: undefined,
   receiptHash: undefined,
   sealedCode: undefined,
+}
+
+/** Ends a consent. Returns whether it had not ended. */
+export function endConsent({ consents }: MemoryTables, id: string, outcome: ConsentOutcome): boolean {
+  const consent = consents.get(id)
+  if (consent?.state !== 'PENDING' && consent?.state !== 'HELD') return false
+  consents.set(id, { ...consent, ...outcome, ...wiped })
+  return true
 }
 
 /** The consents of `MemoryStore`. */
@@ -69,17 +77,16 @@ export function memoryConsents(tables: MemoryTables): Consents {
       put({ ...consent, receiptHash: undefined, expiresAt })
       return consent
     },
-    expireHeldConsents(now) {
+    expireHeldConsents(now, entryOf) {
       const due = [...consents.values()].filter(
         ({ state, expiresAt }) => state === 'HELD' && expiresAt <= now,
       )
-      return due.map(consent => put({ ...consent, state: 'EXPIRED', finishedAt: now, ...wiped }))
+      const expired = due.map(consent => put({ ...consent, state: 'EXPIRED', finishedAt: now, ...wiped }))
+      for (const consent of expired) addEntry(tables, entryOf?.(consent))
+      return expired
     },
     finishConsent(id, outcome, entry) {
-      const consent = consents.get(id)
-      if (consent?.state !== 'PENDING' && consent?.state !== 'HELD') return
-      put({ ...consent, ...outcome, ...wiped })
-      addEntry(tables, entry)
+      if (endConsent(tables, id, outcome)) addEntry(tables, entry)
     },
     pruneConsents(createdBefore) {
       for (const { id, createdAt } of consents.values()) if (createdAt < createdBefore) consents.delete(id)
