@@ -62,7 +62,7 @@ export async function openSqliteStore({ path, pause }: SqliteOptions): Promise<S
     return {
       ...createConnectionReads(database, transactions),
       ...createConnectionWrites(database, transactions, addEntry, endConsent),
-      ...createRevocations(database, transactions),
+      ...createRevocations(database, transactions, addEntry),
       ...createConsents(database, transactions, addEntry, endConsent),
       ...createKeys(database, transactions, addEntry),
       ...createReleases(database, transactions, addEntry),

@@ -179,7 +179,7 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   /** Sets when a revocation is tried again. An unknown id is ignored. */
   rescheduleRevocation(id: string, nextTryAt: number, tries: number): Promise<void>
   /** Ends a revocation; its ciphertext is gone. An unknown id is ignored. */
-  removeRevocation(id: string): Promise<void>
+  removeRevocation(id: string, entry?: AuditEntry): Promise<void>
 
   /**
    * Sealed values that name one key, in a fixed order of places. The cost is that of the answer, however many

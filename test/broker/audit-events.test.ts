@@ -130,6 +130,15 @@ describe('what is recorded', () => {
     expect(rows).toMatchObject([{ caller: 'ops', requestId: 'r-1', details: { revocation: 'FILED' } }])
   })
 
+  it('of a disconnection, and of what became of its revocation', async () => {
+    const { connect, broker, store, name } = await createWorld()
+    await connect()
+    await broker.disconnect({ ...name, shared: 'KEEP', caller })
+    const rows = await stored(store)
+    expect(eventsOf(rows).slice(-2)).toEqual(['CONNECTION_DISCONNECTED', 'REVOCATION_ENDED REVOKED'])
+    expect(rows.at(-1)).toMatchObject({ provider: 'acme', outcome: 'SUCCEEDED' })
+  })
+
   it('of a grant that dies: the change, and no failure before it', async () => {
     const { connect, store, server, clock, broker, audit } = await createWorld()
     await connect()

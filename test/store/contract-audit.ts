@@ -12,6 +12,7 @@ import {
   sampleFailure,
   sampleGrant,
   sampleRelease,
+  sampleRevocation,
   sampleSuccess,
   t0,
 } from './samples.ts'
@@ -96,6 +97,13 @@ export function auditContract(open: OpenStore): void {
       const entryOf = (count: number) => sampleEntry({ event: `restored ${count}` })
       await store.beginRestoreCheck({ now: t0, exempt: [], everyMs: 200, entryOf })
       expect((await list(store)).toSorted()).toEqual(['k1 EXPIRED', 'k2 EXPIRED', 'restored 0'])
+    })
+
+    it('is added with the end of a revocation, once', async () => {
+      const store = await open()
+      await store.addRevocation(sampleRevocation())
+      for (const id of ['none', 'r1', 'r1']) await store.removeRevocation(id, sampleEntry({ event: id }))
+      expect(await list(store)).toEqual(['r1'])
     })
 
     it('is added with a change of keys, and not without one', async () => {
