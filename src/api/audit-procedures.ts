@@ -1,5 +1,5 @@
 import type { AuditList, AuditListRequest, AuditReader, FoundReleases } from '../broker/audit/reader.ts'
-import { isAllowed } from '../broker/policy/policy.ts'
+import { isVisible } from '../broker/policy/policy.ts'
 import type {
   AdminServiceService,
   FindReleasesRequest,
@@ -37,15 +37,15 @@ export function createAuditProcedures(
       run: (request, { caller }) =>
         listPageThatFits(broker, {
           ...request,
-          visible: name => isAllowed(caller.allow, 'ListAuditRecords', name),
+          visible: name => isVisible(caller.allow, 'ListAuditRecords', name),
         }),
     }),
     findReleases: rpc({
       allows: anywhere,
       parse: tokenFromProto,
       run: async (token, { caller }) => {
-        const visible = (name: Parameters<typeof isAllowed>[2]) =>
-          isAllowed(caller.allow, 'FindReleases', name)
+        const visible = (name: Parameters<typeof isVisible>[2]) =>
+          isVisible(caller.allow, 'FindReleases', name)
         return foundReleasesToProto(await broker.findReleases({ token, caller, visible }))
       },
     }),

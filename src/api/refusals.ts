@@ -1,6 +1,8 @@
 import { BrokerError, type Reason } from '../broker/errors.ts'
+import { isAllowed } from '../broker/policy/policy.ts'
 import type { Log } from '../broker/ports.ts'
 import type { Caller } from './callers.ts'
+import { WATCHED_PER_STREAM_MAX } from './limits.ts'
 import type { CallOrigin } from './origin.ts'
 import { type CallStatus, reportFailure } from './status.ts'
 
@@ -23,7 +25,7 @@ export interface FailedCall {
   /** Absent = it has not proven to be anybody. */
   readonly caller?: Caller
   readonly origin?: CallOrigin
-  /** The decoded request, of which only the connection's name is looked at; absent = it was not read. */
+  /** The decoded request, of which only the names of connections are looked at; absent = it was not read. */
   readonly request?: unknown
 }
 
@@ -41,13 +43,32 @@ export function reportCall(error: unknown, { log, denials }: FailurePorts, call:
   const { method, caller, origin = caller?.origin, request } = call
   if (error instanceof BrokerError && DENIALS.includes(error.reason)) {
     const name = method.slice(method.lastIndexOf('/') + 1)
-    denials.recordDenial({ reason: error.reason, method: name, caller, origin, ...connectionOf(request) })
+    for (const connection of connectionsOf(request, name, caller)) {
+      denials.recordDenial({ reason: error.reason, method: name, caller, origin, ...connection })
+    }
   }
   const { requestId, peer } = origin ?? {}
   return reportFailure(error, log, { method, caller: caller?.name, peer, requestId })
 }
 
-function connectionOf(request: unknown): { provider?: string; account?: string } {
+/** What was asked for, or of many those that the caller has no right to: one denial each, at least one. */
+function connectionsOf(request: unknown, method: string, caller: Caller | undefined): MaybeConnection[] {
+  const one = connectionOf(request)
+  const { connections } = (request ?? {}) as { readonly connections?: unknown }
+  if (caller === undefined || !Array.isArray(connections)) return [one]
+  const denied = connections
+    .slice(0, WATCHED_PER_STREAM_MAX)
+    .map(connectionOf)
+    .filter(({ provider = '', account = '' }) => !isAllowed(caller.allow, method, { provider, account }))
+  return denied.length === 0 ? [one] : denied
+}
+
+interface MaybeConnection {
+  readonly provider?: string
+  readonly account?: string
+}
+
+function connectionOf(request: unknown): MaybeConnection {
   if (typeof request !== 'object' || request === null) return {}
   const { provider, account } = request as Record<string, unknown>
   if (typeof provider !== 'string' || provider === '') return {}

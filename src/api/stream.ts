@@ -1,6 +1,5 @@
 import { type handleServerStreamingCall, Metadata } from '@grpc/grpc-js'
 import type { ConnectionName } from '../broker/broker.ts'
-import { BrokerError } from '../broker/errors.ts'
 import { isAllowed, isAllowedAnywhere } from '../broker/policy/policy.ts'
 import { type Authorization, accessDenied, rightLost } from './authorization.ts'
 import type { Caller } from './callers.ts'
@@ -85,9 +84,11 @@ export function streamHandler(
       if (hasFailed) return
       hasFailed = true
       const caller = edge.gate.callerOf(call.metadata)
-      // Where it is about one of many connections, the error alone says which.
-      const request = error instanceof BrokerError ? error.details.metadata : undefined
-      const failure = reportCall(error, edge, { method: method.path, caller, request })
+      const failure = reportCall(error, edge, {
+        method: method.path,
+        caller,
+        request: readable(method, call),
+      })
       if (!end.signal.aborted) call.emit('error', failure)
       end.abort()
     }
@@ -96,6 +97,15 @@ export function streamHandler(
         if (!hasFailed) call.end()
       }, fail)
       .finally(() => end.abort())
+  }
+}
+
+/** For the record of a refusal; undefined if it cannot be read, which is told elsewhere. */
+function readable(method: AnyMethod, call: Call): unknown {
+  try {
+    return decode(method, call.request)
+  } catch {
+    return undefined
   }
 }
 

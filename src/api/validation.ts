@@ -134,7 +134,7 @@ export function timeFault(time: Date | undefined): Fault {
     : 'must be a time of our calendar'
 }
 
-/** The name of an event of the audit; newer brokers know more of them. */
+/** What can be the name of an event of the audit; whether there is such an event is the broker's to judge. */
 export function auditEventFault(event: string): Fault {
   return EVENT.test(event) ? undefined : 'must be the name of an event, such as TOKEN_RELEASED'
 }

@@ -16,6 +16,7 @@ import { readWritten, type Written } from '../config/written.ts'
 import { EXIT, usageError } from './exit.ts'
 import type { Io } from './io.ts'
 import { plain, print, printJson, type Style, styleFor } from './output.ts'
+import { formatInstant } from './time.ts'
 
 /** RPCs whose scopes are those of a grant. */
 const GRANT_METHODS = ['CreateConsentLink', 'ImportConnection']
@@ -70,7 +71,7 @@ interface Verdict {
 export async function policyTest(options: PolicyTestOptions, io: Io): Promise<number> {
   const question = questionOf(options)
   const written = await readWritten({ ...systemConfigParts(options.config), env: io.env })
-  const verdict = await judge(written, options.caller, withConfiguredScopes(written, question))
+  const verdict = await judge(written, options.caller, withConfiguredScopes(written, question), io.now())
   if (options.json) {
     const { method, name, scopes } = question
     printJson(io, { caller: options.caller, method, ...name, scopes, ...verdict })
@@ -95,7 +96,7 @@ function withConfiguredScopes({ config }: Written, question: Question): Question
   return { ...question, scopes: config.providers[name.provider]?.scopes ?? [] }
 }
 
-async function judge(written: Written, caller: string, question: Question): Promise<Verdict> {
+async function judge(written: Written, caller: string, question: Question, now: number): Promise<Verdict> {
   if (caller === OPERATOR) {
     const allowed = written.config.operator_token === 'on'
     const note = allowed ? 'the holder of operator.token may do everything' : 'operator_token is off'
@@ -108,9 +109,13 @@ async function judge(written: Written, caller: string, question: Question): Prom
     const names = callers.map(({ name }) => name)
     return { allowed: false, note: `no caller has this name${didYouMean(caller, names)}`, rules: [] }
   }
+  const notes = [
+    rules.length === 0 ? 'it has no rules' : unknownProvider(written, question),
+    expired(written.config.callers[index]?.expires, now),
+  ]
   return {
     allowed: isGranted(rules, question),
-    note: rules.length === 0 ? 'it has no rules' : unknownProvider(written, question),
+    note: notes.filter(Boolean).join('; ') || undefined,
     rules: rules.map((rule, at) => {
       const path = ['callers', index, 'allow', at]
       const { origin, line } = written.locate(path, '')
@@ -124,6 +129,13 @@ async function judge(written: Written, caller: string, question: Question): Prom
       }
     }),
   }
+}
+
+/** The rules stand, but nobody can come under them: with two ends the later one counts. */
+function expired(expires: number | readonly number[] | undefined, now: number): string | undefined {
+  const end = expires === undefined ? undefined : Math.max(...[expires].flat())
+  if (end === undefined || now < end) return undefined
+  return `its token expired at ${formatInstant(new Date(end))}, so that no call of it is let in`
 }
 
 /** A rule may well name a provider that does not exist; a question about one is probably misspelt. */

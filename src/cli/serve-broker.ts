@@ -1,4 +1,5 @@
 import { createApiServer } from '../api/server.ts'
+import { entryOf as entryOfEvent } from '../audit/entry.ts'
 import type { Broker } from '../broker/broker.ts'
 import { createBroker } from '../broker/create-broker.ts'
 import type { Log } from '../broker/ports.ts'
@@ -92,7 +93,11 @@ async function start(
 ) {
   const data = await openData(config, acceptRestore)
   onStop(data.close)
-  const { store, keyring, keys, spool } = data
+  const { store, keyring, keys, spool, restored: count } = data
+  // Before anything can keep the broker from starting: it is accepted once.
+  if (count !== undefined) {
+    log.warn('An older copy of the database was accepted; its connections are checked', { count })
+  }
   const http = createHttp()
   onStop(http.close)
   const clock = systemClock
@@ -142,11 +147,6 @@ async function start(
   const { port: adminPort } = await listening('admin', config.listen.admin, admin.listen)
   api.setServing(true)
   served.started()
-  if (data.restored !== undefined) {
-    const count = data.restored
-    log.warn('An older copy of the database was accepted; its connections are checked', { count })
-    audit.note({ event: 'STORE_RESTORED', count })
-  }
   const usePolicy = (next: readonly CallerConfig[], { trigger, change }: PolicyUpdate) => {
     callers.replace(next)
     api.checkStreams()
@@ -160,9 +160,10 @@ async function start(
 function openData({ dataDir, rootKey, nextRootKey, providers }: Config, acceptRestore: boolean) {
   const kept = [...providers.values()].filter(({ definition }) => definition.refresh.replay === 'same')
   const exempt = kept.map(({ id }) => id)
+  const entryOf = (count: number) => entryOfEvent({ event: 'STORE_RESTORED', count }, Date.now())
   return openSealedStore({
     ...{ dataDir, rootKey, nextRootKey, now: Date.now() },
-    acceptRestore: acceptRestore ? { exempt } : undefined,
+    acceptRestore: acceptRestore ? { exempt, entryOf } : undefined,
   })
 }
 

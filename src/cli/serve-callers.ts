@@ -4,7 +4,7 @@ import { createJwtVerifier } from '../api/jwt-verifier.ts'
 import type { Clock, Log } from '../broker/ports.ts'
 import { hashCallerToken } from '../config/caller-token.ts'
 import type { CallerConfig, Config } from '../config/config.ts'
-import { eternalCallers, expiriesOf } from '../config/expiries.ts'
+import { eternalCallers, expiriesOf, haveAllExpired } from '../config/expiries.ts'
 import type { ReadFile } from '../config/files.ts'
 import { readOrCreateOperatorToken } from '../config/operator-token.ts'
 import { readListenAgain } from '../config/tls-files.ts'
@@ -49,6 +49,13 @@ export async function createServedCallers(
     clock,
   })
   sayEternal(configured, log)
+  const sayIfNobodyCanCall = () => {
+    if (!haveAllExpired(configured, clock.now())) return
+    log.error('No caller of the configuration can call: all their tokens have expired', {
+      advice: 'make another with "token-broker callers create" and list its hash under token_sha256',
+    })
+  }
+  sayIfNobodyCanCall()
   const current = async () =>
     expiriesOf({ callers: configured, listen: await readListenAgain(listen, readFile) })
   return {
@@ -57,6 +64,7 @@ export async function createServedCallers(
       callers.replace(next)
       configured = next
       sayEternal(next, log)
+      sayIfNobodyCanCall()
     },
     close: watchExpiries(current, log, clock),
   }

@@ -69,11 +69,18 @@ export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
       apply(found.callers, { trigger, change })
       callers = found.callers
       log.info('Policy changed', { trigger, ...summary(change) })
+      sayNobodyIsLeft(trigger)
     } else if (trigger === 'SIGHUP' || isBroken) {
       log.info('Configuration read again: the policy is the same', { trigger })
     }
     isBroken = false
     sayRestart(found.needsRestart)
+  }
+
+  function sayNobodyIsLeft(trigger: Trigger): void {
+    if (callers.some(({ allow }) => allow.length > 0)) return
+    const end = 'a broker that other machines reach, or whose operator token is off, does not start like this'
+    log.warn(`No caller of the configuration may call anything any more; ${end}`, { trigger })
   }
 
   function sayRestart(keys: readonly string[]): void {

@@ -29,6 +29,14 @@ export function eternalCallers(callers: readonly CallerConfig[]): string[] {
   )
 }
 
+/** Whether there are callers, and none of them can call any more; of certificates and JWTs nothing is known here. */
+export function haveAllExpired(callers: readonly CallerConfig[], now: number): boolean {
+  const isOver = ({ proof }: CallerConfig) =>
+    proof.kind === 'static_token' &&
+    proof.tokens.every(({ expiresAtMs = Number.POSITIVE_INFINITY }) => now >= expiresAtMs)
+  return callers.length > 0 && callers.every(isOver)
+}
+
 function ofTokens({ name, proof }: CallerConfig): Expiry[] {
   if (proof.kind !== 'static_token') return []
   const dates = proof.tokens.flatMap(({ expiresAtMs }) => expiresAtMs ?? [])

@@ -19,7 +19,8 @@ export type Reloaded = {
 /** Reads who may call what from a configuration that may have changed. */
 export interface PolicyReload {
   /**
-   * Reads the configuration again, whole: one that could not be read at a start does not change the policy.
+   * Reads the configuration again, whole: one with a mistake does not change the policy. An explicit end of all
+   * rights is none, although a broker that other machines reach would not start with it.
    *
    * @param current the callers in force
    * @throws ConfigError
@@ -36,7 +37,7 @@ export function createPolicyReload(parts: ConfigParts, started: Written): Policy
     async read(current) {
       const written = await readWritten(named, last)
       last = written
-      if (written.file !== undefined) refuseEmpty(written.file)
+      if (written.file !== undefined) refuseCutOff(written, written.file, current)
       const callers = await completePolicy(written, parts)
       const change = policyChange(current, callers)
       const found = { needsRestart: needsRestart(started.data, written.data), files: policyFiles(written) }
@@ -45,8 +46,18 @@ export function createPolicyReload(parts: ConfigParts, started: Written): Policy
   }
 }
 
-/** Half of saving a file is an empty one. It takes an explicit `callers: []` to take everybody's rights. */
-function refuseEmpty({ name, text }: { readonly name: string; readonly text: string }): void {
-  if (text.trim() !== '') return
-  throw new ConfigError([{ origin: name, path: '', message: 'is empty' }])
+/**
+ * Half of saving a file is an empty one, or one that ends early. It takes an explicit `callers: []` to take everybody's
+ * rights.
+ */
+function refuseCutOff(
+  { data, locate }: Written,
+  { name, text }: { readonly name: string; readonly text: string },
+  current: readonly CallerConfig[],
+): void {
+  if (text.trim() === '') throw new ConfigError([{ origin: name, path: '', message: 'is empty' }])
+  if (data.callers !== undefined || current.length === 0) return
+  throw new ConfigError([
+    locate(['callers'], "is missing; to take everybody's rights on purpose, say callers: []"),
+  ])
 }

@@ -8,7 +8,7 @@ import { deepFreeze } from './freeze.ts'
 import type { ConfigParts } from './load.ts'
 import { readRoles, readRules } from './policy-rules.ts'
 import { type ConfigPath, formatPath } from './problem.ts'
-import { checkReach } from './reachable.ts'
+import { checkCertificates } from './reachable.ts'
 import { createSecretReader } from './secret-source.ts'
 import { orRefuse, type Written } from './written.ts'
 
@@ -19,7 +19,7 @@ const NESTED_KEYS: readonly string[] = ['listen', 'providers']
 
 /**
  * Completes who may call what, with the hashes of tokens read anew. Nothing else that the configuration names is
- * read: a secret manager that is away does not keep a right from being taken.
+ * read: a secret manager that is away does not keep a right from being taken. Nor does it that nobody is left.
  *
  * @throws ConfigError
  */
@@ -27,7 +27,7 @@ export async function completePolicy(written: Written, parts: ConfigParts): Prom
   const { config, folder } = written
   const read = { ...parts, folder }
   const callers = await orRefuse(written, report => {
-    checkReach(config, report)
+    checkCertificates(config, report)
     const readSecret = createSecretReader(read)
     return readCallers(config.callers, readRoles(config.roles), { ...read, readSecret, report })
   })

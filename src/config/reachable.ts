@@ -7,7 +7,8 @@ type WrittenGrpcListener = WrittenConfig['listen']['grpc'][number]
 
 /**
  * Checks that what is reached from outside is there for somebody: a broker for other machines that nobody on
- * them may call is a mistake, and one that only the operator's token opens soon has it lying everywhere.
+ * them may call is a mistake, and one that only the operator's token opens soon has it lying everywhere. Asked at
+ * the start only: while the broker runs, taking the last right is how a caller whose credential leaked is shut out.
  */
 export function checkReach(written: Reach, report: Report): void {
   const why = whyCallersAreNeeded(written)
@@ -30,8 +31,11 @@ function isBeyondThisMachine({ address, tls }: WrittenGrpcListener): boolean {
   return address !== undefined && (tls === 'proxy' || !isLoopback(address.host))
 }
 
-/** Who is known by a certificate has to be asked for it somewhere. */
-function checkCertificates({ listen, callers }: Reach, report: Report): void {
+/** Checks that who is known by a certificate is asked for it somewhere. */
+export function checkCertificates(
+  { listen, callers }: Pick<WrittenConfig, 'listen' | 'callers'>,
+  report: Report,
+): void {
   const asks = listen.grpc.some(({ tls }) => typeof tls === 'object' && tls.client_ca !== undefined)
   const index = callers.findIndex(({ spiffe, dns }) => (spiffe ?? dns) !== undefined)
   if (asks || index === -1) return

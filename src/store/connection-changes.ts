@@ -32,7 +32,7 @@ const failuresEnded = {
  * last use and the lease epoch, which must never go back, survive.
  */
 export function grantedRow(
-  { expected, cancelRevocations: _, consentId: _consent, ...grant }: NewGrant,
+  { expected, cancelRevocations: _, ...grant }: NewGrant,
   stored: ConnectionRow | undefined,
 ): ConnectionRow | undefined {
   if (stored?.id !== expected?.id || stored?.grantEpoch !== expected?.grantEpoch) return undefined

@@ -1,3 +1,5 @@
+import type { AuditEntry } from './record-rows.ts'
+
 export type ConsentState = 'PENDING' | 'HELD' | 'COMPLETED' | 'DENIED' | 'EXPIRED' | 'FAILED'
 
 /** One consent, from its link to its outcome. Hashes are lower-case hex SHA-256. */
@@ -39,6 +41,14 @@ export interface ConsentStart {
   readonly cookieHash: string
   readonly sealedVerifier?: Uint8Array
   readonly redirectUri: string
+}
+
+/** A consent that ends with the grant that it brought, in one transaction. */
+export interface GrantedConsent {
+  readonly id: string
+  readonly outcome: ConsentOutcome
+  /** Added if the grant is stored. */
+  readonly entry?: AuditEntry
 }
 
 /** What a callback brought, to be kept until the asking service has confirmed its user. */

@@ -33,13 +33,11 @@ export interface ConsentStore {
   /**
    * Ends HELD consents with `expiresAt <= now` as EXPIRED and drops what was sealed for them.
    *
+   * @param entryOf makes the audit entry of each; must not throw
    * @returns those that were ended, as they are now
    */
-  expireHeldConsents(now: number): Promise<ConsentRow[]>
-  /**
-   * Records the outcome of a PENDING or HELD consent and drops what was sealed for it; and of one that `saveGrant` has
-   * COMPLETED, when that was.
-   */
+  expireHeldConsents(now: number, entryOf?: (consent: ConsentRow) => AuditEntry): Promise<ConsentRow[]>
+  /** Records the outcome of a PENDING or HELD consent and drops what was sealed for it. */
   finishConsent(id: string, outcome: ConsentOutcome, entry?: AuditEntry): Promise<void>
   /** Removes consents that were created before that time. */
   pruneConsents(createdBefore: number): Promise<void>

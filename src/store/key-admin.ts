@@ -1,5 +1,5 @@
 import { createSeed, isWrappedBy, type Keyset, openKeyset, unwrapKey, wrapSeed } from './keyset.ts'
-import type { KeyRow } from './record-rows.ts'
+import type { AuditEntry, KeyRow } from './record-rows.ts'
 import { type RootKey, RootKeyError } from './root-key.ts'
 import type { RandomBytes } from './sealing.ts'
 import { type Store, StoreError } from './store.ts'
@@ -22,19 +22,30 @@ export interface KeyAdmin {
   /**
    * Makes a new key the one that seals. A new key that a crash left pending is taken up instead.
    *
+   * @param entryOf makes the audit entry, of the key's id
    * @returns its id
    */
-  rotate(now: number): Promise<string>
+  rotate(now: number, entryOf?: (kid: string) => AuditEntry): Promise<string>
   /** Takes up a new key that a crash left pending; nothing if there is none. */
-  finishRotation(): Promise<void>
+  finishRotation(entryOf?: (kid: string) => AuditEntry): Promise<void>
   /**
    * Wraps all keys by the next root key, in one transaction.
    *
+   * @param entryOf makes the audit entry
    * @returns how many were wrapped anew; 0 = they are under that key already
    * @throws NoNextRootKeyError if none is configured
    */
-  rewrap(): Promise<number>
+  rewrap(entryOf?: (rewrapped: Rewrapped) => AuditEntry): Promise<number>
 }
+
+/** What a rewrap has done. */
+export interface Rewrapped {
+  readonly keys: number
+  /** Of the root key that wraps them now. */
+  readonly rootFingerprint: string
+}
+
+type EntryOfKey = (kid: string) => AuditEntry
 
 /** There is no root key to change to. */
 export class NoNextRootKeyError extends Error {
@@ -79,25 +90,25 @@ export function createKeyAdmin({ store, next, random, use, ...initial }: KeyAdmi
     return isNew
   }
 
-  async function rotate(now: number): Promise<string> {
-    return takeUp((await findPending()) ?? (await insertPending(now)))
+  async function rotate(now: number, entryOf?: EntryOfKey): Promise<string> {
+    return takeUp((await findPending()) ?? (await insertPending(now)), entryOf)
   }
 
   async function findPending(): Promise<string | undefined> {
     return (await store.listKeys()).find(({ state }) => state === 'pending')?.kid
   }
 
-  async function takeUp(kid: string): Promise<string> {
+  async function takeUp(kid: string, entryOf?: EntryOfKey): Promise<string> {
     // Known before it seals: what is sealed with it opens from the first moment.
     await read()
-    await store.promoteKey(kid)
+    await store.promoteKey(kid, entryOf?.(kid))
     await read()
     return kid
   }
 
-  async function finishRotation(): Promise<void> {
+  async function finishRotation(entryOf?: EntryOfKey): Promise<void> {
     const pending = await findPending()
-    if (pending !== undefined) await takeUp(pending)
+    if (pending !== undefined) await takeUp(pending, entryOf)
   }
 
   async function insertPending(now: number): Promise<string> {
@@ -113,13 +124,14 @@ export function createKeyAdmin({ store, next, random, use, ...initial }: KeyAdmi
     return seed.kid
   }
 
-  async function rewrap(): Promise<number> {
+  async function rewrap(entryOf?: (rewrapped: Rewrapped) => AuditEntry): Promise<number> {
     if (next === undefined) throw new NoNextRootKeyError()
     for (let tries = 1; tries <= rewrapTriesMax; tries++) {
       await read()
       if (rootKey.fingerprint === next.fingerprint) return 0
       const rewrapped = rewrappedKeys(await store.listKeys(), rootKey, next, random)
-      if (!(await store.rewrapKeys(rewrapped))) continue
+      const entry = entryOf?.({ keys: rewrapped.length, rootFingerprint: next.fingerprint })
+      if (!(await store.rewrapKeys(rewrapped, entry))) continue
       rootKey = next
       return rewrapped.length
     }
@@ -130,9 +142,9 @@ export function createKeyAdmin({ store, next, random, use, ...initial }: KeyAdmi
     rootFingerprint: () => rootKey.fingerprint,
     list: async () => (await store.listKeys()).map(({ wrappedSeed: _, ...key }) => key),
     reload: () => inTurn(read),
-    rotate: now => inTurn(() => rotate(now)),
-    finishRotation: () => inTurn(finishRotation),
-    rewrap: () => inTurn(rewrap),
+    rotate: (now, entryOf) => inTurn(() => rotate(now, entryOf)),
+    finishRotation: entryOf => inTurn(() => finishRotation(entryOf)),
+    rewrap: entryOf => inTurn(() => rewrap(entryOf)),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { KeyRow, RewrappedKey } from './record-rows.ts'
+import type { AuditEntry, KeyRow, RewrappedKey } from './record-rows.ts'
 
 /** The keyset as a store keeps it, each seed wrapped by the root key; part of the contract of `Store`. */
 export interface KeyStore {
@@ -9,13 +9,13 @@ export interface KeyStore {
    *
    * @returns whether there was such a pending key
    */
-  promoteKey(kid: string): Promise<boolean>
+  promoteKey(kid: string, entry?: AuditEntry): Promise<boolean>
   /**
    * Retires an active key that seals nothing any more: it is kept for what may turn up.
    *
    * @returns whether it was active and sealed nothing
    */
-  retireKey(kid: string, at: number): Promise<boolean>
+  retireKey(kid: string, at: number, entry?: AuditEntry): Promise<boolean>
   /** Removes the keys that were retired before that time and seal nothing. Returns their ids. */
   forgetRetiredKeys(retiredBefore: number): Promise<string[]>
   /**
@@ -23,7 +23,7 @@ export interface KeyStore {
    *
    * @returns whether the keys were still all of them, each as it was read
    */
-  rewrapKeys(keys: readonly RewrappedKey[]): Promise<boolean>
+  rewrapKeys(keys: readonly RewrappedKey[], entry?: AuditEntry): Promise<boolean>
   /** Whether anything sealed is stored; a keyset must never be created over existing data. */
   hasSealedData(): Promise<boolean>
 }

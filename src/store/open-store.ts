@@ -10,6 +10,7 @@ import { lockDataDir } from './data-lock.ts'
 import type { KeyAdmin } from './key-admin.ts'
 import type { Keyring } from './keyring.ts'
 import { isWrappedBy, type RootKeys, type StoredKeyset } from './keyset.ts'
+import type { AuditEntry } from './record-rows.ts'
 import { loadRootKey, type RootKeySource } from './root-key-file.ts'
 import { checkRootKey, openKeys } from './sealed-keyring.ts'
 import type { Spool } from './spool.ts'
@@ -37,6 +38,8 @@ export interface SealedStoreOptions extends RootKeySources {
   readonly acceptRestore?: {
     /** Providers whose refresh tokens are not replaced by a refresh, which need no check. */
     readonly exempt: readonly string[]
+    /** The audit entry of it, written with the beginning of the check, of how many connections are checked. */
+    readonly entryOf?: (count: number) => AuditEntry
   }
 }
 
@@ -88,7 +91,7 @@ async function openLocked({
     const spool = await openSpoolFile(spoolPath(dataDir))
     const restored =
       acceptRestore && isRolledBack(stored.commitMark, marked)
-        ? await store.beginRestoreCheck({ now, exempt: acceptRestore.exempt, everyMs: restoreCheckEveryMs })
+        ? await store.beginRestoreCheck({ ...acceptRestore, now, everyMs: restoreCheckEveryMs })
         : undefined
     // From here on the file says what this database says: the check above is stored.
     const mark = openCommitMarkFile(commitMarkPath(dataDir), store.commitMark)

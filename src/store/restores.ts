@@ -1,3 +1,4 @@
+import type { AuditEntry } from './record-rows.ts'
 import type { ConnectionName } from './rows.ts'
 
 /** How the connections of an accepted older copy are checked. */
@@ -7,6 +8,8 @@ export interface RestoreCheck {
   readonly exempt: readonly string[]
   /** Milliseconds between two connections becoming due. */
   readonly everyMs: number
+  /** Makes the audit entry, of how many are checked; must not throw. Absent = none is written. */
+  readonly entryOf?: (count: number) => AuditEntry
 }
 
 /** What became of the connections of an accepted older copy. */

@@ -115,8 +115,6 @@ export interface NewGrant extends GrantFacts {
   readonly account: string
   /** The row that this grant replaces; `null` = there is none. */
   readonly expected: GrantBase | null
-  /** The consent that brought it, which is COMPLETED with it. Absent = none did. */
-  readonly consentId?: string
   readonly connectTime: number
   readonly nextRefreshAt?: number
   readonly cancelRevocations: boolean

@@ -16,7 +16,7 @@ import type { AuditEntry } from './record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
 import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
-import { wiped } from './sqlite-consents.ts'
+import type { EndConsent } from './sqlite-consents.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
@@ -50,6 +50,7 @@ export function createConnectionWrites(
   database: Database,
   { write, erase }: Transactions,
   add: AddEntry,
+  endConsent: EndConsent,
 ): ConnectionWrites {
   const table = prepareStatements(database)
 
@@ -79,7 +80,6 @@ export function createConnectionWrites(
     const record = table.findByName.get(grant.provider, grant.account)
     const row = grantedRow(grant, record && rowFromRecord(record))
     if (row === undefined) return undefined
-    if (grant.consentId !== undefined) table.completeConsent.run(grant.consentId)
     if (grant.cancelRevocations) table.cancelRevocations.run(recordFromRow(row))
     const statement = record === undefined ? table.insert : table.update
     return stored(statement.get(recordFromRow(row)))
@@ -93,7 +93,13 @@ export function createConnectionWrites(
   }
 
   return {
-    saveGrant: (grant, entry) => erase(() => recorded(saveGrant(grant), entry)),
+    saveGrant: (grant, entry, consent) =>
+      erase(() => {
+        const row = recorded(saveGrant(grant), entry)
+        if (row === undefined || consent === undefined) return row
+        endConsent(consent.id, consent.outcome)
+        return recorded(row, consent.entry)
+      }),
     beginAttempt: attempt => write(() => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined),
     extendLease: (base, attemptId, leaseUntil) =>
       write(() => change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined),
@@ -117,7 +123,13 @@ export function createConnectionWrites(
     markSuspect: (at, nextRefreshAt, refusal) =>
       write(() => change(at.id, row => suspectRow(row, at, nextRefreshAt, refusal))),
     forgetRefreshToken: base => erase(() => change(base.id, row => forgottenRow(row, base))),
-    enrichConnection: (base, facts) => write(() => change(base.id, row => enrichedRow(row, base, facts))),
+    enrichConnection: (base, facts, entry) =>
+      write(() =>
+        recorded(
+          change(base.id, row => enrichedRow(row, base, facts)),
+          entry,
+        ),
+      ),
     rebindConnection: (base, rebinding, entry) =>
       erase(() =>
         recorded(
@@ -181,10 +193,6 @@ function prepareStatements(database: Database) {
       `DELETE FROM connections WHERE provider = ? AND account = ? RETURNING ${columns}`,
     ),
     insertRevocation: database.prepare<[SqlRecord]>(insertSql('revocations', codecs.revocations.columnNames)),
-    completeConsent: database.prepare<[string]>(
-      `UPDATE consents SET state = 'COMPLETED', finished_at = NULL, ${wiped}
-       WHERE id = ? AND state IN ('PENDING', 'HELD', 'EXPIRED')`,
-    ),
     // Of whatever provider the same client is. Where one side does not know its provider account, the account's name
     // is the best evidence.
     cancelRevocations: database.prepare<[SqlRecord]>(

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
-import type { ConsentHold, ConsentOutcome, ConsentStart } from './consent-rows.ts'
+import type { ConsentHold, ConsentOutcome, ConsentRow, ConsentStart } from './consent-rows.ts'
+import type { AuditEntry } from './record-rows.ts'
 import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
@@ -22,13 +23,39 @@ type Consents = Pick<
   | 'pruneConsents'
 >
 
+/**
+ * Ends a consent within the transaction that is open.
+ *
+ * @returns whether it had not ended
+ */
+export type EndConsent = (id: string, outcome: ConsentOutcome) => boolean
+
+/** For the table whose changes end consents. */
+export function createEndConsent(database: Database): EndConsent {
+  const finish = database.prepare<[SqlRecord]>(
+    `UPDATE consents SET state = @state, finished_at = @finishedAt, error_reason = @errorReason,
+       error_message = @errorMessage, error_provider_code = @errorProviderCode,
+       ${wiped}
+     WHERE id = @id AND (state IN ('PENDING', 'HELD') OR (state = 'EXPIRED' AND @state = 'COMPLETED'))`,
+  )
+  return (id, outcome) => finish.run({ id, ...outcomeParameters(outcome) }).changes > 0
+}
+
 /** The table of consents. Link and state are used up by the very statement that finds them. */
 export function createConsents(
   database: Database,
   { read, write, erase }: Transactions,
   add: AddEntry,
+  end: EndConsent,
 ): Consents {
   const table = prepareStatements(database)
+
+  function expire(now: number, entryOf?: (consent: ConsentRow) => AuditEntry): ConsentRow[] {
+    const expired = table.expire.all({ now }).map(rowFromRecord)
+    for (const consent of expired) add(entryOf?.(consent))
+    return expired
+  }
+
   return {
     createConsent: (consent, entry) =>
       write(() => {
@@ -52,15 +79,14 @@ export function createConsents(
         if (held !== undefined) table.takeHeld.run({ id, expiresAt })
         return held
       }),
-    async expireHeldConsents(now) {
+    async expireHeldConsents(now, entryOf) {
       // Mostly there is none, and then nothing is written.
       const due = await read(() => table.isAnyDue.pluck().get(now) === 1)
-      return due ? erase(() => table.expire.all({ now }).map(rowFromRecord)) : []
+      return due ? erase(() => expire(now, entryOf)) : []
     },
     finishConsent: (id, outcome, entry) =>
       erase(() => {
-        const { changes } = table.finish.run({ id, ...outcomeParameters(outcome) })
-        if (changes > 0) add(entry)
+        if (end(id, outcome)) add(entry)
       }),
     pruneConsents: createdBefore =>
       erase(() => {
@@ -70,7 +96,7 @@ export function createConsents(
 }
 
 /** What an ended consent keeps nothing of. */
-export const wiped = 'state_hash = NULL, sealed_verifier = NULL, receipt_hash = NULL, sealed_code = NULL'
+const wiped = 'state_hash = NULL, sealed_verifier = NULL, receipt_hash = NULL, sealed_code = NULL'
 
 function prepareStatements(database: Database) {
   const columns = columnNames.join(', ')
@@ -103,13 +129,6 @@ function prepareStatements(database: Database) {
     expire: database.prepare<[SqlRecord], SqlRecord>(
       `UPDATE consents SET state = 'EXPIRED', finished_at = @now, ${wiped}
        WHERE sealed_code IS NOT NULL AND expires_at <= @now AND state = 'HELD' RETURNING ${columns}`,
-    ),
-    finish: database.prepare<[SqlRecord]>(
-      `UPDATE consents SET state = @state, finished_at = @finishedAt, error_reason = @errorReason,
-         error_message = @errorMessage, error_provider_code = @errorProviderCode,
-         ${wiped}
-       WHERE id = @id AND (state IN ('PENDING', 'HELD')
-         OR (state = 'COMPLETED' AND @state = 'COMPLETED' AND finished_at IS NULL))`,
     ),
     prune: database.prepare<[number]>('DELETE FROM consents WHERE created_at < ?'),
   }

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
-import type { KeyRow, RewrappedKey } from './record-rows.ts'
+import type { AuditEntry, KeyRow, RewrappedKey } from './record-rows.ts'
+import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import { sealsAnything } from './sqlite-sealed-values.ts'
 import type { Transactions } from './sqlite-transactions.ts'
@@ -14,8 +15,14 @@ type Keys = Pick<
 >
 
 /** The table of wrapped keys. */
-export function createKeys(database: Database, { read, write, erase }: Transactions): Keys {
+export function createKeys(database: Database, { read, write, erase }: Transactions, add: AddEntry): Keys {
   const table = prepareStatements(database)
+
+  /** Adds the entry of a change that was made. */
+  function recorded(isChanged: boolean, entry: AuditEntry | undefined): boolean {
+    if (isChanged) add(entry)
+    return isChanged
+  }
 
   function promote(kid: string): boolean {
     if (table.isPending.get(kid) === undefined) return false
@@ -58,10 +65,10 @@ export function createKeys(database: Database, { read, write, erase }: Transacti
       write(() => {
         table.insert.run(recordFromRow(key))
       }),
-    promoteKey: kid => write(() => promote(kid)),
-    retireKey: (kid, at) => erase(() => retire(kid, at)),
+    promoteKey: (kid, entry) => write(() => recorded(promote(kid), entry)),
+    retireKey: (kid, at, entry) => erase(() => recorded(retire(kid, at), entry)),
     forgetRetiredKeys: retiredBefore => erase(() => forgetRetired(retiredBefore)),
-    rewrapKeys: keys => erase(() => rewrap(keys)),
+    rewrapKeys: (keys, entry) => erase(() => recorded(rewrap(keys), entry)),
     hasSealedData: () => read(() => containsSealedData(database)),
   }
 }

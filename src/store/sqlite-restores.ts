@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { lostNamesMax, type RestoreCheck, type RestoreReport } from './restores.ts'
 import type { ConnectionName } from './rows.ts'
+import type { AddEntry } from './sqlite-audit.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 
@@ -24,14 +25,15 @@ const fates = `
   FROM restored_connections AS restored LEFT JOIN connections AS current ON current.id = restored.connection_id`
 
 /** The tables of accepted copies. */
-export function createRestores(database: Database, { read, write }: Transactions): Restores {
+export function createRestores(database: Database, { read, write }: Transactions, add: AddEntry): Restores {
   const statements = prepareStatements(database)
 
-  function begin({ now, exempt, everyMs }: RestoreCheck): number {
+  function begin({ now, exempt, everyMs, entryOf }: RestoreCheck): number {
     statements.forget.run()
     const { changes } = statements.note.run(JSON.stringify(exempt))
     statements.suspect.run({ now, everyMs })
     statements.accept.run(now)
+    add(entryOf?.(changes))
     return changes
   }
 

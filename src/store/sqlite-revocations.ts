@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { checkLimit } from './page-limit.ts'
+import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
@@ -17,7 +18,11 @@ type Revocations = Pick<
 >
 
 /** The table of revocations; `removeConnection` fills it, too. */
-export function createRevocations(database: Database, { read, write, erase }: Transactions): Revocations {
+export function createRevocations(
+  database: Database,
+  { read, write, erase }: Transactions,
+  add: AddEntry,
+): Revocations {
   const insert = database.prepare<[SqlRecord]>(insertSql('revocations', columnNames))
   const replaceTokens = database.prepare<[SqlRecord]>(
     `UPDATE revocations SET sealed_access_token = coalesce(@sealedAccessToken, sealed_access_token),
@@ -45,9 +50,9 @@ export function createRevocations(database: Database, { read, write, erase }: Tr
       write(() => {
         reschedule.run(nextTryAt, tries, id)
       }),
-    removeRevocation: id =>
+    removeRevocation: (id, entry) =>
       erase(() => {
-        remove.run(id)
+        if (remove.run(id).changes > 0) add(entry)
       }),
   }
 }

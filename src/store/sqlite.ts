@@ -7,7 +7,7 @@ import { createAddEntry, createAuditRecords } from './sqlite-audit.ts'
 import { createClockMark } from './sqlite-clock.ts'
 import { createConnectionReads } from './sqlite-connection-reads.ts'
 import { createConnectionWrites } from './sqlite-connection-writes.ts'
-import { createConsents } from './sqlite-consents.ts'
+import { createConsents, createEndConsent } from './sqlite-consents.ts'
 import { openDatabase, openReadonly, sqliteVersion } from './sqlite-database.ts'
 import { containsSealedData, createKeys, readKeys } from './sqlite-keys.ts'
 import { createReleases } from './sqlite-releases.ts'
@@ -58,17 +58,18 @@ export async function openSqliteStore({ path, pause }: SqliteOptions): Promise<S
     await retryWhileBusy(() => migrate(database), pause)
     const transactions = createTransactions(database, pause)
     const addEntry = createAddEntry(database)
+    const endConsent = createEndConsent(database)
     return {
       ...createConnectionReads(database, transactions),
-      ...createConnectionWrites(database, transactions, addEntry),
-      ...createRevocations(database, transactions),
-      ...createConsents(database, transactions, addEntry),
-      ...createKeys(database, transactions),
+      ...createConnectionWrites(database, transactions, addEntry, endConsent),
+      ...createRevocations(database, transactions, addEntry),
+      ...createConsents(database, transactions, addEntry, endConsent),
+      ...createKeys(database, transactions, addEntry),
       ...createReleases(database, transactions, addEntry),
       ...createAuditRecords(database, transactions, addEntry),
       ...createClockMark(database, transactions),
       ...createSealedValues(database, transactions),
-      ...createRestores(database, transactions),
+      ...createRestores(database, transactions, addEntry),
       commitMark: () => requireMark(database),
       // Nobody else writes to this file.
       onForeignChange: () => () => {},

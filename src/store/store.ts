@@ -1,4 +1,5 @@
 import type { AuditStore } from './audit-store.ts'
+import type { GrantedConsent } from './consent-rows.ts'
 import type { ConsentStore } from './consent-store.ts'
 import type { KeyStore } from './key-store.ts'
 import type { ConnectionCount, ConnectionQuery, DueQuery, ScheduleShift } from './queries.ts'
@@ -66,12 +67,11 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
    * account) and raises its grant epoch and counter. Nothing of an attempt, a lease, a sibling or a failure
    * survives. In the same transaction, revocations waiting for the same client and provider account are cancelled if
    * `cancelRevocations` says so; where either side does not know its provider account, those of the same
-   * account are. Its consent, if it has no other outcome, is COMPLETED in that transaction, also if it was taken for
-   * EXPIRED meanwhile; when it has finished is for `finishConsent` to record.
+   * account are; and the consent that brought the grant ends, also if it was taken for EXPIRED meanwhile.
    *
    * @returns the stored row, or `undefined` if `expected` no longer describes what is stored
    */
-  saveGrant(grant: NewGrant, entry?: AuditEntry): Promise<ConnectionRow | undefined>
+  saveGrant(grant: NewGrant, entry?: AuditEntry, consent?: GrantedConsent): Promise<ConnectionRow | undefined>
 
   /**
    * Records the intent of a refresh: the attempt, and that its outcome is unknown from now on.
@@ -146,7 +146,7 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
    * Records what the provider told beside the tokens (the account, scopes and expiry that only a second
    * call yields) if `base` is still stored. What is absent or empty stays. Does not touch the counter.
    */
-  enrichConnection(base: Base, facts: ConnectionFacts): Promise<ConnectionRow | undefined>
+  enrichConnection(base: Base, facts: ConnectionFacts, entry?: AuditEntry): Promise<ConnectionRow | undefined>
   /**
    * Binds the tokens of a connection to another endpoint and client if `base` is still stored. Raises the counter:
    * a late success that was sealed for the old place must not land in the new one.
@@ -183,7 +183,7 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   /** Sets when a revocation is tried again. An unknown id is ignored. */
   rescheduleRevocation(id: string, nextTryAt: number, tries: number): Promise<void>
   /** Ends a revocation; its ciphertext is gone. An unknown id is ignored. */
-  removeRevocation(id: string): Promise<void>
+  removeRevocation(id: string, entry?: AuditEntry): Promise<void>
 
   /**
    * Sealed values that name one key, in a fixed order of places. The cost is that of the answer, however many

@@ -115,6 +115,16 @@ describe('ListAuditRecords', () => {
     })
   })
 
+  it.each([
+    ['the system-level credential of every provider', { providers: ['*'], accounts: [''] }],
+    ['every account of what looks like every provider', { providers: ['p*', 's*', ''], accounts: ['*'] }],
+  ])('shows nothing about no connection to an auditor of %s', async (_, names) => {
+    const rule = { ...names, methods: ['ListAuditRecords'] }
+    const { admin } = await start({}, [callerNamed('auditor', rule)])
+    const { records } = await call(admin, admin.listAuditRecords, ALL, bearer('auditor'))
+    expect(records.map(({ event }) => event)).not.toContain('BROKER_STARTED')
+  })
+
   it('is refused to who may not', async () => {
     const { admin } = await start({}, [
       callerNamed('ads', { providers: ['*'], accounts: ['*'], methods: ['GetStatus'] }),

@@ -125,6 +125,14 @@ describe('rules that have changed', () => {
     },
   )
 
+  it('are recorded with each connection of a stream that the caller may not have', async () => {
+    const { denials, tokens } = await start([callerNamed('service', rule('WatchAccessTokens'))])
+    const others = ['ceo', 'cfo'].map(account => ({ provider: 'pinterest', account }))
+    const stream = tokens.watchAccessTokens({ connections: [ACME, ...others] }, bearer('service'))
+    await once(stream, 'error')
+    expect(denials).toMatchObject(others)
+  })
+
   it.each(Object.keys(STREAMS))(
     'end a silent %s at once if its caller is gone, or is another',
     async method => {

@@ -37,13 +37,17 @@ describe('record()', () => {
 
   it('counts the others of the same minute in one record', async () => {
     const { record, events, clock } = denials()
-    for (let i = 0; i < 1_000; i++) record({ ...denial, account: `shop-${i}` })
+    for (let i = 0; i < 1_000; i++) record(denial)
     await clock.advance(59_999)
     expect(events).toHaveLength(1)
     await clock.advance(1)
     expect(events).toHaveLength(2)
-    expect(events[1]).toMatchObject({ count: 999, details: { method: 'GetAccessToken', repeats: 'true' } })
-    expect(events[1]).not.toHaveProperty('account')
+    expect(events[1]).toMatchObject({
+      count: 999,
+      provider: 'acme',
+      account: 'shop',
+      details: { method: 'GetAccessToken', repeats: 'true' },
+    })
     record(denial)
     expect(events).toHaveLength(3)
   })
@@ -52,11 +56,46 @@ describe('record()', () => {
     ['another caller', { caller: { name: 'other', authentication: 'jwt' } }],
     ['another method', { method: 'Disconnect' }],
     ['another reason', { reason: 'RATE_LIMITED' }],
+    ['another account', { account: 'ceo' }],
+    ['another provider', { provider: 'square' }],
   ])('tells %s apart', (_, other) => {
     const { record, events } = denials()
     record(denial)
     record({ ...denial, ...other })
     expect(events).toHaveLength(2)
+  })
+
+  it('names what a known caller tries out, up to a limit, and counts the rest under its name', async () => {
+    const { record, events, clock } = denials()
+    for (let i = 0; i < 1_000; i++) record({ ...denial, account: `shop-${i}` })
+    await clock.advance(60_000)
+    const named = events.flatMap(({ account }) => account ?? [])
+    expect(named).toEqual(Array.from({ length: 50 }, (_, i) => `shop-${i}`))
+    expect(events.slice(50)).toMatchObject([
+      { reason: 'ACCESS_DENIED', caller: { name: 'ads' }, details: { method: 'others' } },
+      { reason: 'ACCESS_DENIED', caller: { name: 'ads' }, count: 949 },
+    ])
+  })
+
+  it('lets no caller hide what another is refused, and holds a bounded number of kinds', async () => {
+    const { record, events, clock } = denials()
+    for (let caller = 0; caller < 200; caller++) {
+      for (let i = 0; i < 100; i++) {
+        const who = { name: `c${caller}`, authentication: 'jwt' }
+        record({ ...denial, caller: who, account: `shop-${i}` })
+      }
+    }
+    const counted = new Set(events.map(({ caller }) => caller?.name))
+    expect(counted.size).toBe(200)
+    expect(events.length).toBeLessThanOrEqual(2_000 + 200)
+    await clock.advance(60_000)
+    expect(events.reduce((sum, { count = 1 }) => sum + count, 0)).toBe(20_000)
+  })
+
+  it('does not tell apart which connection a caller over its limit has asked for', () => {
+    const { record, events } = denials()
+    for (const account of ['a', 'b']) record({ ...denial, reason: 'RATE_LIMITED', account })
+    expect(events).toHaveLength(1)
   })
 
   it('tells strangers apart by their address and not by their port', () => {

@@ -55,6 +55,25 @@ describe('what is recorded', () => {
     })
   })
 
+  it('of a consent, all with the grant: whatever happens after that takes nothing of it away', async () => {
+    const { connect, store } = await createWorld()
+    const gone = () => Promise.reject(new Error('the process was killed'))
+    Object.assign(store, { finishConsent: gone, enrichConnection: gone, addAuditRecords: gone })
+    await connect().catch(() => {})
+    expect(eventsOf(await stored(store))).toContain('CONSENT_COMPLETED')
+    const { details } = (await stored(store)).at(-1) ?? {}
+    expect((await store.findConsent(details?.consent_id ?? ''))?.state).toBe('COMPLETED')
+  })
+
+  it('of a consent whose time was over when the browser came back, with its end', async () => {
+    const { depart, comeBack, clock, store } = await createWorld()
+    Object.assign(store, { addAuditRecords: () => Promise.reject(new Error('the process was killed')) })
+    const { state } = await depart()
+    await clock.advance(600_000)
+    await comeBack({ code: 'c', state })
+    expect(eventsOf(await stored(store))).toEqual(['CONSENT_LINK_CREATED', 'CONSENT_FAILED EXPIRED'])
+  })
+
   it('of a release: the caller, where it called from, and the token by its fingerprint', async () => {
     const { connect, get, releases } = await createWorld()
     await connect()
@@ -109,6 +128,15 @@ describe('what is recorded', () => {
     for (let i = 0; i < 2; i++) await broker.disconnect({ ...name, shared: 'KEEP', caller })
     const rows = (await stored(store)).filter(({ event }) => event === 'CONNECTION_DISCONNECTED')
     expect(rows).toMatchObject([{ caller: 'ops', requestId: 'r-1', details: { revocation: 'FILED' } }])
+  })
+
+  it('of a disconnection, and of what became of its revocation', async () => {
+    const { connect, broker, store, name } = await createWorld()
+    await connect()
+    await broker.disconnect({ ...name, shared: 'KEEP', caller })
+    const rows = await stored(store)
+    expect(eventsOf(rows).slice(-2)).toEqual(['CONNECTION_DISCONNECTED', 'REVOCATION_ENDED REVOKED'])
+    expect(rows.at(-1)).toMatchObject({ provider: 'acme', outcome: 'SUCCEEDED' })
   })
 
   it('of a grant that dies: the change, and no failure before it', async () => {
@@ -175,6 +203,15 @@ describe('listAuditRecords()', () => {
     const request = { oldestFirst: true, pageSize: 10, visible: () => true }
     await expect(broker.listAuditRecords({ ...request, pageToken: 'x' })).rejects.toMatchObject({
       reason: 'INVALID_REQUEST',
+    })
+  })
+
+  it('refuses an event that there is not, and names those that there are', async () => {
+    const { broker } = await createWorld()
+    const request = { oldestFirst: true, pageSize: 10, pageToken: '', visible: () => true }
+    await expect(broker.listAuditRecords({ ...request, event: 'NIX' })).rejects.toMatchObject({
+      reason: 'INVALID_REQUEST',
+      message: expect.stringMatching(/^event: is none of TOKEN_RELEASED, .*BROKER_STOPPED$/),
     })
   })
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { AuditEvent } from '../../src/audit/audit.ts'
 import { sealContext } from '../../src/broker/connection.ts'
 import { createKeys } from '../../src/broker/keys/keys.ts'
 import type { Log, LogFields } from '../../src/broker/ports.ts'
@@ -11,6 +10,7 @@ import type { NewGrant } from '../../src/store/rows.ts'
 import { openKeys } from '../../src/store/sealed-keyring.ts'
 import type { Spool } from '../../src/store/spool.ts'
 import type { Store } from '../../src/store/store.ts'
+import { createFakeAudit } from '../audit/fake-audit.ts'
 import { createMemorySpool } from '../store/memory-spool.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { sampleGrant } from '../store/samples.ts'
@@ -23,7 +23,6 @@ export function createKeyWorld(rootKeys: RootKeys = { current: new RootKey(rando
   const clock = createFakeClock()
   const memory = createMemoryStore()
   const disk = createMemorySpool()
-  const events: AuditEvent[] = []
   const lines: string[] = []
 
   /** @param bind may put something between the process and its store */
@@ -31,12 +30,16 @@ export function createKeyWorld(rootKeys: RootKeys = { current: new RootKey(rando
     const store = bind(memory.open('local'))
     const opened = await openKeys({ store, rootKeys: roots, now: clock.now(), random: randomBytes })
     const spool: Spool = disk.open()
-    const audit = { note: (event: AuditEvent) => void events.push(event) }
+    const audit = createFakeAudit(clock.now)
     const keys = createKeys({ ...opened, store, spool, audit, clock, log: createLog(lines) })
     return { ...opened, keys, store, spool }
   }
 
-  return { clock, memory, events, lines, run }
+  /** What was recorded with the changes: event and key. */
+  const recorded = async () =>
+    (await memory.open('local').listAuditRecordsAfter(0, 1_000)).map(({ event, keyId }) => [event, keyId])
+
+  return { clock, memory, recorded, lines, run }
 }
 
 /** Stores a connection whose tokens are named after its account. */

@@ -54,7 +54,7 @@ describe('rotate()', () => {
       ['PRIMARY', 122],
     ])
     expect(await openAll(store, keyring)).toEqual([...tokens, 'at-new', 'rt-new'])
-    expect(world.events.map(({ event, keyId }) => [event, keyId])).toEqual([
+    expect(await world.recorded()).toEqual([
       ['KEYS_ROTATED', kid],
       ['KEY_RETIRED', before?.kid],
     ])
@@ -237,6 +237,11 @@ describe('a process that is killed during a rotation', () => {
       await world.clock.advance(2 * MINUTE)
       await next.keys.stop()
       expect(await openAll(next.store, next.keyring), `write ${killAt}`).toEqual(tokens)
+      const made = (await next.keys.list()).keys.filter(
+        ({ purpose, createdAt }) => purpose === 'SEAL' && createdAt > 0,
+      )
+      const rotations = (await world.recorded()).filter(([event]) => event === 'KEYS_ROTATED')
+      expect(rotations.length, `write ${killAt}`).toBe(made.length - 1)
       const states = await statesOf({ ...world, keys: next.keys })
       expect(states.at(-1), `write ${killAt}`).toEqual(['PRIMARY', 120])
       expect(states.slice(0, -1).every(([state, values]) => state === 'RETIRED' && values === 0)).toBe(true)
@@ -257,6 +262,12 @@ describe('rewrap()', () => {
     await connectSealed(store, keyring, 'a')
     await keys.rotate(caller)
     expect(await keys.rewrap(caller)).toEqual({ rootFingerprint: next.fingerprint, keys: 3 })
+    expect((await store.listAuditRecordsAfter(0, 10)).at(-1)).toMatchObject({
+      event: 'KEYS_REWRAPPED',
+      caller: caller.name,
+      count: 3,
+      details: { root_key_fingerprint: next.fingerprint },
+    })
     expect(await openAll(store, keyring)).toEqual(['at-a', 'rt-a'])
     expect(await keys.rewrap(caller)).toEqual({ rootFingerprint: next.fingerprint, keys: 0 })
     // A key that is made afterwards is under it, too.

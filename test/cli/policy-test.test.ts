@@ -17,6 +17,8 @@ callers:
       - {providers: ["square*"], accounts: ["", "shop-*"], methods: [GetAccessToken], scopes: ["ads:*"]}
       - {providers: ["square*"], accounts: ["*"], methods: [GetAccessToken], scopes: [boards]}
   - {name: idle, spiffe: "spiffe://a/b", allow: []}
+  - {name: gone, token_sha256: {env: A}, expires: 2026-11-20T12:00:00Z, allow: [{providers: ["*"], accounts: ["*"], roles: [reader]}]}
+  - {name: half, token_sha256: [{env: A}, {env: B}], expires: [2026-11-20T12:00:00Z, 2026-11-20T12:00:01Z], allow: [{providers: ["*"], accounts: ["*"], roles: [reader]}]}
   - {name: boss, dns: boss.internal, allow: [{providers: ["*"], accounts: ["*"], roles: [admin]}]}
 `
 
@@ -162,6 +164,12 @@ callers:
     ],
     ['a caller without rules', '--caller idle --method GetStatus', 1, 'it has no rules'],
     [
+      'a caller whose only token has expired',
+      '--caller gone --method GetStatus',
+      0,
+      'its token expired at 2026-11-20T12:00:00Z, so that no call of it is let in',
+    ],
+    [
       'a provider that does not exist',
       '--caller boss --method GetStatus --provider pinterset',
       0,
@@ -183,6 +191,10 @@ callers:
     const result = await ask(words)
     expect(result.stdout).toContain(text)
     expect(result.exitCode).toBe(exitCode)
+  })
+
+  it('says nothing of an end while one of two tokens is good', async () => {
+    expect((await ask('--caller half --method GetStatus')).stdout).not.toContain('expired')
   })
 
   it('asks for a rule over everything where the call is about the whole broker', async () => {

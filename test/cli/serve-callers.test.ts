@@ -124,6 +124,19 @@ describe('createServedCallers()', () => {
     await expect(nameOf(callers, await token())).rejects.toMatchObject({ reason: 'BROKER_UNAVAILABLE' })
   })
 
+  it.each([
+    ['all callers', [Date.now() - 1], true],
+    ['one of the tokens of a caller', [Date.now() - 1, undefined], false],
+  ])('says as an error that none can call if the tokens of %s have expired', async (_, ends, isSaid) => {
+    const tokens = ends.map((expiresAtMs, i) => ({ sha256: String(i).repeat(64), expiresAtMs }))
+    const old: CallerConfig = { name: 'old', proof: { kind: 'static_token', tokens }, allow: [] }
+    const { callers, log } = await serve({ callers: [old] })
+    const said = () => log.lines.filter(({ message }) => message.startsWith('No caller'))
+    expect(said()).toHaveLength(isSaid ? 1 : 0)
+    callers.replace([])
+    expect(said()).toHaveLength(isSaid ? 1 : 0)
+  })
+
   it('says at once what is about to expire', async () => {
     const soon: CallerConfig = {
       name: 'old',

@@ -67,6 +67,22 @@ describe('keepPolicyCurrent()', () => {
     ])
   })
 
+  it.each([
+    ['callers: []\n', { removed: ['a'] }],
+    [`callers: [{name: a, token_sha256: "${sha256(1)}", allow: []}]\n`, { changed: ['a'] }],
+  ])('warns loudly when nobody has a right any more: %s', async (text, change) => {
+    const { path, taken, log, begin } = await start()
+    const live = begin()
+    await writeFile(path, text)
+    await live.reload('SIGHUP')
+    expect(taken.at(-1)?.update.change).toMatchObject(change)
+    expect(log.lines).toContainEqual({
+      level: 'warn',
+      message: expect.stringContaining('No caller of the configuration may call anything any more'),
+      fields: { trigger: expect.any(String) },
+    })
+  })
+
   it('takes what was written while the broker started', async () => {
     const { path, begin, methods } = await start()
     await writeFile(path, file('Refresh'))

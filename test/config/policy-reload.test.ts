@@ -56,11 +56,8 @@ describe('read() of a policy', () => {
     ['one token for two', `${START}${caller('b', ONE)}`, /is the token of callers\[0\] too/],
     ['a hash that cannot be read', `${START}${caller('b', '{env: NO}')}`, /the variable NO is not set/],
     ['nothing in it', ' \n', /broker\.yaml {2}is empty/],
-    [
-      'everybody shut out beyond this machine',
-      'listen: {grpc: [{address: "0.0.0.0:50051", tls: proxy}]}\ncallers: []\n',
-      /callers: is empty, but other machines reach/,
-    ],
+    ['no callers any more', 'log: {level: info}\n', /callers: is missing; .* say callers: \[\]/],
+    ['an end in the middle of callers', 'callers:\n', /callers: /],
   ])('refuses a file with %s', async (_, yaml, message) => {
     const world = await startWith(START)
     world.files[FILE] = yaml
@@ -86,6 +83,25 @@ describe('read() of a policy', () => {
     expect(found.change).toEqual({ added: ['c'], removed: ['a'], changed: ['b'] })
     world.files[FILE] = 'callers: []\n'
     expect((await world.read()).change).toEqual({ added: [], removed: ['a', 'b'], changed: [] })
+  })
+
+  it.each([
+    ['beyond this machine', 'listen: {grpc: [{address: "0.0.0.0:50051", tls: proxy}]}\n'],
+    ['without an operator', 'operator_token: off\n'],
+  ])('takes the rights of the last caller %s, where a start would be refused', async (_, rest) => {
+    const world = await startWith(rest + START)
+    world.files[FILE] = `${rest}callers: [{name: a, token_sha256: ${ONE}, allow: []}]\n`
+    expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['a'] })
+    world.files[FILE] = `${rest}callers: []\n`
+    expect((await world.read()).change).toEqual({ added: [], removed: ['a'], changed: [] })
+    world.files[FILE] = rest
+    expect(await refusalOf(world.read())).toContain('callers: is missing')
+  })
+
+  it('wants no empty list where there were no callers', async () => {
+    const world = await startWith('callers: []\n')
+    world.files[FILE] = 'log: {level: debug}\n'
+    expect(await world.read()).toEqual({ needsRestart: ['log'], files: [] })
   })
 
   it.each([

@@ -1,40 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import type { AuditEntry, AuditQuery } from '../../src/store/record-rows.ts'
+import type { AuditQuery } from '../../src/store/record-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { OpenStore } from './contract.ts'
 import {
   baseOf,
+  bytes,
   connect,
   sampleAttempt,
   sampleConsent,
+  sampleEntry,
   sampleFailure,
   sampleGrant,
   sampleRelease,
+  sampleRevocation,
   sampleSuccess,
   t0,
 } from './samples.ts'
-
-function sampleEntry(changes: Partial<AuditEntry> = {}): AuditEntry {
-  return {
-    time: t0,
-    event: 'CONNECTION_DISCONNECTED',
-    outcome: 'SUCCEEDED',
-    reason: '',
-    caller: 'ads-sync',
-    authentication: 'jwt',
-    provider: 'pinterest',
-    account: 'alice',
-    connectionId: 'c1',
-    version: 'v1',
-    requestId: 'r1',
-    peer: '10.0.0.1:5000',
-    keyId: '00112233445566aa',
-    fingerprint: 'f'.repeat(32),
-    count: 1,
-    details: { revocation: 'FILED' },
-    ...changes,
-  }
-}
 
 async function list(store: Store, query: Partial<AuditQuery> = {}): Promise<string[]> {
   const { rows } = await store.listAuditRecords({ oldestFirst: true, limit: 100, ...query })
@@ -82,6 +63,72 @@ export function auditContract(open: OpenStore): void {
       await store.finishConsent('k1', outcome, sampleEntry({ event: 'end' }))
       await store.removeConnection('pinterest', 'alice', undefined, sampleEntry({ event: 'removal' }))
       expect(await list(store)).toEqual(['grant', 'failure', 'success', 'link', 'end', 'removal'])
+    })
+
+    it('is added with a grant that ends its consent, in one', async () => {
+      const store = await open()
+      await store.createConsent(sampleConsent())
+      const consent = {
+        id: 'k1',
+        outcome: { state: 'COMPLETED', finishedAt: t0 + 1 },
+        entry: sampleEntry({ event: 'end' }),
+      } as const
+      const grant = sampleGrant()
+      const row = await store.saveGrant(grant, sampleEntry({ event: 'grant' }), consent)
+      if (row === undefined) throw new Error('not stored')
+      expect(await store.findConsent('k1')).toMatchObject({ state: 'COMPLETED', finishedAt: t0 + 1 })
+      await store.createConsent(sampleConsent({ id: 'k2', linkHash: 'other' }))
+      expect(await store.saveGrant(grant, sampleEntry(), { ...consent, id: 'k2' })).toBeUndefined()
+      expect((await store.findConsent('k2'))?.state).toBe('PENDING')
+      const facts = { providerAccountId: 'p-new' }
+      await store.enrichConnection(baseOf(row), facts, sampleEntry({ event: 'facts' }))
+      await store.enrichConnection({ ...baseOf(row), counter: 99 }, facts, sampleEntry())
+      expect(await list(store)).toEqual(['grant', 'end', 'facts'])
+    })
+
+    it('is made for each held consent whose time is over, and for an accepted copy', async () => {
+      const store = await open()
+      for (const id of ['k1', 'k2', 'k3']) {
+        await store.createConsent(sampleConsent({ id, linkHash: id }))
+        const expiresAt = id === 'k3' ? t0 + 2 : t0 + 1
+        await store.holdConsent(id, { expiresAt, receiptHash: id, sealedCode: bytes('code') })
+      }
+      await store.expireHeldConsents(t0 + 1, ({ id, state }) => sampleEntry({ event: `${id} ${state}` }))
+      const entryOf = (count: number) => sampleEntry({ event: `restored ${count}` })
+      await store.beginRestoreCheck({ now: t0, exempt: [], everyMs: 200, entryOf })
+      expect((await list(store)).toSorted()).toEqual(['k1 EXPIRED', 'k2 EXPIRED', 'restored 0'])
+    })
+
+    it('is added with the end of a revocation, once', async () => {
+      const store = await open()
+      await store.addRevocation(sampleRevocation())
+      for (const id of ['none', 'r1', 'r1']) await store.removeRevocation(id, sampleEntry({ event: id }))
+      expect(await list(store)).toEqual(['r1'])
+    })
+
+    it('is added with a change of keys, and not without one', async () => {
+      const store = await open()
+      const key = {
+        purpose: 'seal',
+        wrappedSeed: bytes('seed'),
+        rootFingerprint: 'f',
+        createdAt: t0,
+      } as const
+      await store.insertKey({ ...key, kid: 'old', state: 'primary' })
+      await store.insertKey({ ...key, kid: 'new', state: 'pending' })
+      await store.promoteKey('old', sampleEntry())
+      await store.promoteKey('new', sampleEntry({ event: 'promoted' }))
+      await store.retireKey('new', t0, sampleEntry())
+      await store.retireKey('old', t0, sampleEntry({ event: 'retired' }))
+      const keys = ['old', 'new'].map(kid => ({
+        kid,
+        wrappedSeed: bytes('other'),
+        rootFingerprint: 'g',
+        previous: key.wrappedSeed,
+      }))
+      await store.rewrapKeys(keys.slice(1), sampleEntry())
+      await store.rewrapKeys(keys, sampleEntry({ event: 'rewrapped' }))
+      expect(await list(store)).toEqual(['promoted', 'retired', 'rewrapped'])
     })
 
     it('is not added if nothing changes', async () => {

@@ -136,23 +136,23 @@ export function grantContract(open: OpenStore): void {
     ])('completes it in the same transaction if it is %s', async (_, now) => {
       const store = await openWithConsent()
       await store.expireHeldConsents(now)
-      await store.saveGrant(sampleGrant({ consentId: 'k1' }))
+      await store.saveGrant(sampleGrant(), undefined, { id: 'k1', outcome })
       expect(await store.findConsent('k1')).toEqual({
         ...sampleConsent(),
         ...completed,
         expiresAt: t0 + 200_000,
+        finishedAt: t0 + 300_000,
       })
       expect(await store.expireHeldConsents(t0 + 900_000)).toEqual([])
-      await store.finishConsent('k1', outcome)
-      expect(await store.findConsent('k1')).toMatchObject(outcome)
       await store.finishConsent('k1', { ...outcome, state: 'FAILED' })
       expect(await store.findConsent('k1')).toMatchObject(outcome)
     })
 
     it('leaves it as it is if the grant is not stored, and every other one', async () => {
       const store = await openWithConsent()
-      await store.saveGrant(sampleGrant({ consentId: 'k1', expected: { id: 'c1', grantEpoch: 7 } }))
-      await store.saveGrant(sampleGrant({ consentId: 'unknown' }))
+      const stale = sampleGrant({ expected: { id: 'c1', grantEpoch: 7 } })
+      await store.saveGrant(stale, undefined, { id: 'k1', outcome })
+      await store.saveGrant(sampleGrant(), undefined, { id: 'unknown', outcome })
       await store.saveGrant(sampleGrant({ id: 'c2', account: 'bob' }))
       expect((await store.findConsent('k1'))?.state).toBe('HELD')
     })

@@ -20,7 +20,7 @@ import { openSealedStore, type SealedStoreOptions } from '../../src/store/open-s
 import { restoreDatabase } from '../../src/store/restore.ts'
 import { noteRestoredFolder } from '../../src/store/restored-folder.ts'
 import { databasePath } from '../../src/store/sqlite.ts'
-import { baseOf, connect, sampleSuccess, t0 } from './samples.ts'
+import { baseOf, connect, sampleEntry, sampleSuccess, t0 } from './samples.ts'
 import { filesContaining, tempDir } from './temp-dir.ts'
 
 const keyOf = (dataDir: string) =>
@@ -237,6 +237,16 @@ describe('openSealedStore() on an older database', () => {
     expect(await accepted.store.restoreReport()).toMatchObject({ pending: 1, acceptedAt: t0 })
     await accepted.close()
     expect((await open(dataDir)).restored).toBeUndefined()
+  })
+
+  it('records that it was accepted whatever comes after, for it is accepted only once', async () => {
+    const { dataDir } = await rolledBack()
+    const entryOf = (count: number) => sampleEntry({ event: 'STORE_RESTORED', count })
+    const accepted = await open(dataDir, { acceptRestore: { exempt: ['square'], entryOf } })
+    await accepted.close()
+    const { store } = await open(dataDir, { acceptRestore: { exempt: [], entryOf } })
+    const records = await store.listAuditRecordsAfter(0, 100)
+    expect(records.filter(({ event }) => event === 'STORE_RESTORED')).toMatchObject([{ count: 1 }])
   })
 
   it('accepts the newest one again', async () => {

@@ -14,7 +14,7 @@ import type { AuditEntry } from '../../src/store/record-rows.ts'
 import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
 import { broughtForward, broughtForwardRow } from '../../src/store/schedule-shift.ts'
 import type { Store } from '../../src/store/store.ts'
-import { wiped } from './memory-consents.ts'
+import { endConsent } from './memory-consents.ts'
 import {
   addEntry,
   insertRevocations,
@@ -49,7 +49,7 @@ type Change = (row: ConnectionRow) => ConnectionRow | undefined
 
 /** What `MemoryStore` changes of connections. */
 export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes {
-  const { connections, connectionIds, revocations, consents } = tables
+  const { connections, connectionIds, revocations } = tables
 
   function change(id: string, changed: Change): ConnectionRow | undefined {
     const stored = connections.get(id)
@@ -64,12 +64,6 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     return row
   }
 
-  function completeConsent(id = ''): void {
-    const consent = consents.get(id)
-    if (consent === undefined || !['PENDING', 'HELD', 'EXPIRED'].includes(consent.state)) return
-    consents.set(id, { ...consent, state: 'COMPLETED', finishedAt: undefined, ...wiped })
-  }
-
   function saveGrant(grant: NewGrant): ConnectionRow | undefined {
     const stored = connections.get(connectionIds.get(nameKey(grant)) ?? '')
     const row = grantedRow(grant, stored)
@@ -78,7 +72,6 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     for (const revocation of revocations.values()) {
       if (grant.cancelRevocations && isOfGrant(revocation, row)) revocations.delete(revocation.id)
     }
-    completeConsent(grant.consentId)
     connections.set(row.id, row)
     connectionIds.set(nameKey(row), row.id)
     tell(row)
@@ -107,7 +100,12 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
   }
 
   return {
-    saveGrant: (grant, entry) => recorded(saveGrant(grant), entry),
+    saveGrant(grant, entry, consent) {
+      const row = recorded(saveGrant(grant), entry)
+      if (row === undefined || consent === undefined) return row
+      endConsent(tables, consent.id, consent.outcome)
+      return recorded(row, consent.entry)
+    },
     beginAttempt: attempt => change(attempt.id, row => attemptedRow(row, attempt)) !== undefined,
     extendLease: (base, attemptId, leaseUntil) =>
       change(base.id, row => extendedRow(row, base, attemptId, leaseUntil)) !== undefined,
@@ -127,7 +125,11 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     markSuspect: (at, nextRefreshAt, refusal) =>
       tellingChange(at.id, row => suspectRow(row, at, nextRefreshAt, refusal)),
     forgetRefreshToken: base => tellingChange(base.id, row => forgottenRow(row, base)),
-    enrichConnection: (base, facts) => tellingChange(base.id, row => enrichedRow(row, base, facts)),
+    enrichConnection: (base, facts, entry) =>
+      recorded(
+        tellingChange(base.id, row => enrichedRow(row, base, facts)),
+        entry,
+      ),
     rebindConnection: (base, rebinding, entry) =>
       recorded(
         tellingChange(base.id, row => reboundRow(row, base, rebinding)),

@@ -19,11 +19,21 @@ type Consents = Synchronous<
 >
 
 /** What an ended consent keeps nothing of. */
-export const wiped = {
+const wiped = {
   stateHash: undefined,
   sealedVerifier: undefined,
   receiptHash: undefined,
   sealedCode: undefined,
+}
+
+/** Ends a consent. Returns whether it had not ended. */
+export function endConsent({ consents }: MemoryTables, id: string, outcome: ConsentOutcome): boolean {
+  const consent = consents.get(id)
+  const isLate = consent?.state === 'EXPIRED' && outcome.state === 'COMPLETED'
+  if (consent === undefined || (consent.state !== 'PENDING' && consent.state !== 'HELD' && !isLate))
+    return false
+  consents.set(id, { ...consent, ...outcome, ...wiped })
+  return true
 }
 
 /** The consents of `MemoryStore`. */
@@ -69,26 +79,19 @@ export function memoryConsents(tables: MemoryTables): Consents {
       put({ ...consent, receiptHash: undefined, expiresAt })
       return consent
     },
-    expireHeldConsents(now) {
+    expireHeldConsents(now, entryOf) {
       const due = [...consents.values()].filter(
         ({ state, expiresAt }) => state === 'HELD' && expiresAt <= now,
       )
-      return due.map(consent => put({ ...consent, state: 'EXPIRED', finishedAt: now, ...wiped }))
+      const expired = due.map(consent => put({ ...consent, state: 'EXPIRED', finishedAt: now, ...wiped }))
+      for (const consent of expired) addEntry(tables, entryOf?.(consent))
+      return expired
     },
     finishConsent(id, outcome, entry) {
-      const consent = consents.get(id)
-      if (consent === undefined || !mayFinish(consent, outcome)) return
-      put({ ...consent, ...outcome, ...wiped })
-      addEntry(tables, entry)
+      if (endConsent(tables, id, outcome)) addEntry(tables, entry)
     },
     pruneConsents(createdBefore) {
       for (const { id, createdAt } of consents.values()) if (createdAt < createdBefore) consents.delete(id)
     },
   }
-}
-
-function mayFinish(consent: ConsentRow, outcome: ConsentOutcome): boolean {
-  if (consent.state === 'PENDING' || consent.state === 'HELD') return true
-  const isCompletion = consent.state === 'COMPLETED' && outcome.state === 'COMPLETED'
-  return isCompletion && consent.finishedAt === undefined
 }

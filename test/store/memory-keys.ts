@@ -5,7 +5,7 @@ import { lostNamesMax } from '../../src/store/restores.ts'
 import type { ConnectionRow, RevocationRow } from '../../src/store/rows.ts'
 import { kidOf, type SealedValue } from '../../src/store/sealed-values.ts'
 import type { Store } from '../../src/store/store.ts'
-import { compareBytes, type MemoryTables, type Synchronous } from './memory-tables.ts'
+import { addEntry, compareBytes, type MemoryTables, type Synchronous } from './memory-tables.ts'
 
 type Keys = Synchronous<
   Pick<
@@ -36,20 +36,22 @@ export function memoryKeys(tables: MemoryTables): Keys {
   }
 
   return {
-    promoteKey(kid) {
+    promoteKey(kid, entry) {
       const pending = keys.get(kid)
       if (pending?.state !== 'pending') return false
       for (const key of keys.values()) {
         if (key.state === 'primary') keys.set(key.kid, { ...key, state: 'active' })
       }
       keys.set(kid, { ...pending, state: 'primary' })
+      addEntry(tables, entry)
       return true
     },
-    retireKey(kid, at) {
+    retireKey(kid, at, entry) {
       const key = keys.get(kid)
       if (key?.state !== 'active' || key.purpose !== 'seal' || seals(kid)) return false
       keys.set(kid, { ...key, state: 'retired' })
       retirements.set(kid, at)
+      addEntry(tables, entry)
       return true
     },
     forgetRetiredKeys(retiredBefore) {
@@ -60,7 +62,7 @@ export function memoryKeys(tables: MemoryTables): Keys {
       }
       return old.map(([kid]) => kid).sort()
     },
-    rewrapKeys(rewrapped) {
+    rewrapKeys(rewrapped, entry) {
       const isRead = rewrapped.every(
         ({ kid, previous }) => Buffer.compare(keys.get(kid)?.wrappedSeed ?? Buffer.of(), previous) === 0,
       )
@@ -69,6 +71,7 @@ export function memoryKeys(tables: MemoryTables): Keys {
         const key = keys.get(changes.kid)
         if (key !== undefined) keys.set(key.kid, { ...key, ...changes })
       }
+      addEntry(tables, entry)
       return true
     },
     listSealedValues({ kid, after, limit }) {
@@ -92,7 +95,7 @@ export function memoryKeys(tables: MemoryTables): Keys {
       }
       return [...counts].map(([kid, count]) => ({ kid, count })).sort((a, b) => compareBytes(a.kid, b.kid))
     },
-    beginRestoreCheck({ now, exempt, everyMs }) {
+    beginRestoreCheck({ now, exempt, everyMs, entryOf }) {
       const rows = [...connections.values()]
         .filter(row => row.sealedRefreshToken !== undefined && row.state !== 'REAUTH_REQUIRED')
         .filter(({ provider }) => !exempt.includes(provider))
@@ -103,6 +106,7 @@ export function memoryKeys(tables: MemoryTables): Keys {
       for (const [place, row] of rows.entries()) {
         connections.set(row.id, { ...row, suspect: true, nextRefreshAt: now + place * everyMs })
       }
+      addEntry(tables, entryOf?.(rows.length))
       return rows.length
     },
     restoreReport() {

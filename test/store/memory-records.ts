@@ -51,8 +51,8 @@ export function memoryRecords(tables: MemoryTables): Records {
         .sort((left, right) => left.nextTryAt - right.nextTryAt || compareBytes(left.id, right.id))
         .slice(0, checkLimit(limit)),
     rescheduleRevocation: (id, nextTryAt, tries) => changeRevocation(id, () => ({ nextTryAt, tries })),
-    removeRevocation(id) {
-      revocations.delete(id)
+    removeRevocation(id, entry) {
+      if (revocations.delete(id)) addEntry(tables, entry)
     },
     listKeys: () =>
       [...keys.values()].sort(

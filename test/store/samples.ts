@@ -1,5 +1,5 @@
 import type { ConsentHold, ConsentRow, ConsentStart } from '../../src/store/consent-rows.ts'
-import type { Release } from '../../src/store/record-rows.ts'
+import type { AuditEntry, Release } from '../../src/store/record-rows.ts'
 import type {
   AttemptStart,
   Base,
@@ -180,6 +180,29 @@ export function sampleRevocation(changes: Partial<RevocationRow> = {}): Revocati
     expiresAt: t0 + 86_400_000,
     nextTryAt: t0 + 1_000,
     tries: 0,
+    ...changes,
+  }
+}
+
+/** A record about nothing in particular. */
+export function sampleEntry(changes: Partial<AuditEntry> = {}): AuditEntry {
+  return {
+    time: t0,
+    event: 'CONNECTION_DISCONNECTED',
+    outcome: 'SUCCEEDED',
+    reason: '',
+    caller: 'ads-sync',
+    authentication: 'jwt',
+    provider: 'pinterest',
+    account: 'alice',
+    connectionId: 'c1',
+    version: 'v1',
+    requestId: 'r1',
+    peer: '10.0.0.1:5000',
+    keyId: '00112233445566aa',
+    fingerprint: 'f'.repeat(32),
+    count: 1,
+    details: { revocation: 'FILED' },
     ...changes,
   }
 }

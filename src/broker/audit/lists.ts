@@ -1,4 +1,4 @@
-import { type Audit, AuditError } from '../../audit/audit.ts'
+import { AUDIT_EVENTS, type Audit, AuditError } from '../../audit/audit.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import type { AuditPosition } from '../../store/record-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -16,9 +16,14 @@ interface Ports {
   readonly audit: Audit
 }
 
-/** One page of the audit. What the caller may not see is as if it did not match: no page and no token tells of it. */
+/**
+ * One page of the audit. What the caller may not see is as if it did not match: no page and no token tells of it.
+ *
+ * @throws BrokerError `INVALID_REQUEST`, `BROKER_UNAVAILABLE`
+ */
 export async function listAuditRecords({ store }: Ports, request: AuditListRequest): Promise<AuditList> {
   const { pageToken, pageSize: limit, ...query } = request
+  refuseUnknownEvent(query.event)
   const after = pageToken === '' ? undefined : decodePosition(pageToken)
   const { rows, next } = await guard(store.listAuditRecords({ ...query, after, limit }))
   return { records: rows, nextPageToken: next === undefined ? '' : encodePosition(next) }
@@ -43,6 +48,13 @@ export async function findReleases(
     fingerprint,
     releases: await guard(store.listReleases({ fingerprint, visible, limit: RELEASES_MAX })),
   }
+}
+
+/** No record has it: a misspelt name would look as if nothing had happened. */
+function refuseUnknownEvent(event: string | undefined): void {
+  const events: readonly string[] = AUDIT_EVENTS
+  if (event === undefined || events.includes(event)) return
+  throw invalidRequest([{ field: 'event', description: `is none of ${events.join(', ')}` }])
 }
 
 function encodePosition({ time, sequence }: AuditPosition): string {

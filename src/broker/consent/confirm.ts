@@ -7,7 +7,7 @@ import type { Consent, ConsentConfirmation } from './consent.ts'
 import type { ConsentError } from './flow.ts'
 import { type HeldCode, openHeldCode } from './hold.ts'
 import { consentNotFound, EXCHANGE_MS, getConsent, hashOf } from './link.ts'
-import { connectConsent, endConsent, noteExpiry } from './outcome.ts'
+import { connectConsent, endConsent, expireConsent } from './outcome.ts'
 import type { ConsentPorts } from './ports.ts'
 
 /**
@@ -25,7 +25,9 @@ export async function completeConsent(
   const now = clock.now()
   const consent = await guard(store.takeHeldConsent(consentId, now + EXCHANGE_MS))
   if (consent === undefined) return answerAgain(ports, confirmation)
-  await guard(now < consent.expiresAt ? finish(ports, consent, confirmation) : expire(ports, consent, now))
+  await guard(
+    now < consent.expiresAt ? finish(ports, consent, confirmation) : expireConsent(ports, consent, now),
+  )
   return getConsent(ports, consentId)
 }
 
@@ -89,11 +91,6 @@ async function answerAgain(ports: ConsentPorts, confirmation: ConsentConfirmatio
   }
   if (consent.subject !== subject) throw consentNotFound()
   return getConsent(ports, consentId)
-}
-
-async function expire(ports: ConsentPorts, consent: ConsentRow, now: number): Promise<void> {
-  await ports.store.finishConsent(consent.id, { state: 'EXPIRED', finishedAt: now })
-  noteExpiry(ports, consent)
 }
 
 function isSame(one: string, other: string): boolean {

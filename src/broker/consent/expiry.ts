@@ -1,7 +1,8 @@
 import type { Audit } from '../../audit/audit.ts'
 import type { Store } from '../../store/store.ts'
 import type { Clock, Log } from '../ports.ts'
-import { noteExpiry } from './outcome.ts'
+import { expiration } from './audit.ts'
+import { sayExpired } from './outcome.ts'
 
 /** How often held codes of other processes, and of a former run, are looked for. It costs one read of an index. */
 const SWEEP_MS = 30_000
@@ -35,7 +36,8 @@ export function createConsentExpiry({ store, audit, clock, log }: Ports): Consen
 
   async function expireUntil(now: number): Promise<void> {
     try {
-      for (const consent of await store.expireHeldConsents(now)) noteExpiry({ audit, log }, consent)
+      const expired = await store.expireHeldConsents(now, consent => audit.entry(expiration(consent)))
+      for (const consent of expired) sayExpired(log, consent)
     } catch (error) {
       log.error('Could not destroy held codes whose time is over; it is tried again', { error })
     }

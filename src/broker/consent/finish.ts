@@ -6,7 +6,7 @@ import { statusOf } from '../status.ts'
 import type { ConsentCallback, ConsentError, ConsentResult } from './flow.ts'
 import { holdCode } from './hold.ts'
 import { hashOf } from './link.ts'
-import { connectConsent, endConsent, failedResult, noteExpiry } from './outcome.ts'
+import { connectConsent, endConsent, expireConsent, failedResult } from './outcome.ts'
 import type { ConsentPorts } from './ports.ts'
 import { returnTo } from './return.ts'
 
@@ -31,8 +31,7 @@ export async function finishConsent(ports: ConsentPorts, callback: ConsentCallba
     return { kind: 'foreign_browser' }
   }
   if (ports.clock.now() >= consent.expiresAt) {
-    await ports.store.finishConsent(consent.id, { state: 'EXPIRED', finishedAt: ports.clock.now() })
-    noteExpiry(ports, consent)
+    await expireConsent(ports, consent, ports.clock.now())
     return { kind: 'expired' }
   }
   const found = await handle.client.definition()

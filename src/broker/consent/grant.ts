@@ -1,26 +1,32 @@
 import type { TokenAnswer } from '../../oauth/answer.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { Secret } from '../../secret.ts'
-import type { ConsentRow } from '../../store/consent-rows.ts'
+import type { ConsentRow, GrantedConsent } from '../../store/consent-rows.ts'
 import type { ConnectionFacts } from '../../store/rows.ts'
 import { grantStored } from '../audit/state-audit.ts'
 import type { Connection } from '../connection.ts'
 import { endpointOriginsOf } from '../endpoint-origins.ts'
 import { type ProviderHandle, tokenOriginOf } from '../providers.ts'
 import { sendRevocation } from '../revocation/request.ts'
+import { completion, identification } from './audit.ts'
 import type { ConsentError } from './flow.ts'
 import { canVerify, verifiedFacts, withFacts } from './grant-facts.ts'
 import { firstRefresh, newGrant } from './new-grant.ts'
+import type { Finisher } from './outcome.ts'
 import type { ConsentPorts } from './ports.ts'
 import { verifierContext } from './start.ts'
 
-/** Exchanges the code and stores the grant; on any refusal the former grant stays as it was. */
+/**
+ * Exchanges the code and stores the grant, by which the consent is completed, in one transaction with the records of
+ * both; on any refusal the former grant stays as it was and the consent is not ended.
+ */
 export async function connectGrant(
   ports: ConsentPorts,
   handle: ProviderHandle,
   definition: Definition,
   consent: ConsentRow,
   callback: { readonly code: Secret; readonly attributes: Readonly<Record<string, string>> },
+  finisher: Finisher,
 ): Promise<Connection | ConsentError> {
   // Trouble with the store shows before the code is spent.
   await ports.connections.load(consent)
@@ -45,14 +51,14 @@ export async function connectGrant(
     await abandon(ports, handle, definition, consent, complete)
     return refusal
   }
-  const stored = await store(ports, handle, definition, consent, complete, existing)
+  const stored = await store(ports, handle, definition, consent, complete, existing, finisher)
   if ('reason' in stored) {
     await abandon(ports, handle, definition, consent, complete)
     return stored
   }
   const connection = ports.connections.put(stored, sentMonotonic)
   return verifiedFirst === undefined
-    ? enrich(ports, handle, definition, consent, connection, complete)
+    ? enrich(ports, handle, definition, consent, connection, complete, finisher)
     : connection
 }
 
@@ -136,15 +142,18 @@ async function store(
   consent: ConsentRow,
   answer: TokenAnswer,
   existing: Connection | null,
+  finisher: Finisher,
 ) {
   const requestedScopes = consent.scopes
-  const request = { ...consent, requestedScopes }
-  const grant = {
-    ...newGrant(ports, handle, definition, request, existing, answer),
-    consentId: consent.id,
+  const grant = newGrant(ports, handle, definition, { ...consent, requestedScopes }, existing, answer)
+  const entry = grantStored(ports.audit, grant, 'CONSENT')
+  const completed: GrantedConsent = {
+    id: consent.id,
+    outcome: { state: 'COMPLETED', finishedAt: ports.clock.now() },
+    entry: ports.audit.entry(completion(consent, grant, finisher)),
   }
   try {
-    const stored = await ports.store.saveGrant(grant, grantStored(ports.audit, grant, 'CONSENT'))
+    const stored = await ports.store.saveGrant(grant, entry, completed)
     return stored ?? superseded
   } catch (error) {
     ports.log.error('Could not store a new grant', { provider: consent.provider, error })
@@ -176,6 +185,7 @@ async function enrich(
   consent: ConsentRow,
   connection: Connection,
   answer: TokenAnswer,
+  finisher: Finisher,
 ): Promise<Connection> {
   const yields = definition.operations.verify?.yields ?? {}
   const lacks =
@@ -195,8 +205,10 @@ async function enrich(
     expiry: known.expiry,
     nextRefreshAt: firstRefresh(ports, definition, { ...known, refreshExpiresAt }, ports.clock.now()) ?? null,
   }
+  const learned = { providerAccountId: known.providerAccountId, grantedScopes: known.scopes }
+  const entry = ports.audit.entry(identification(consent, connection.row, learned, finisher))
   const stored = await ports.store
-    .enrichConnection({ id, grantEpoch, counter }, update)
+    .enrichConnection({ id, grantEpoch, counter }, update, entry)
     .catch((error: unknown) => {
       ports.log.warn('Could not store what the provider tells of a new grant', {
         provider: consent.provider,

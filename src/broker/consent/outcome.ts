@@ -1,12 +1,10 @@
-import type { AuditEvent } from '../../audit/audit.ts'
 import type { CallbackOutcome } from '../../oauth/callback.ts'
 import type { Definition } from '../../providers/definition.ts'
 import type { ConsentRow } from '../../store/consent-rows.ts'
-import { connectionFacts } from '../audit/state-audit.ts'
 import type { CallerIdentity } from '../broker.ts'
 import type { Connection } from '../connection.ts'
 import type { ProviderHandle } from '../providers.ts'
-import { consentFacts } from './audit.ts'
+import { consentFacts, expiration } from './audit.ts'
 import type { ConsentError, ConsentResult } from './flow.ts'
 import { connectGrant } from './grant.ts'
 import type { ConsentPorts } from './ports.ts'
@@ -18,7 +16,7 @@ export interface Finisher {
   readonly peer?: string
 }
 
-/** Exchanges the code, and records how that went. The outcome is stored when this resolves. */
+/** Exchanges the code, and records how that went: with the grant, or why there is none. */
 export async function connectConsent(
   ports: ConsentPorts,
   handle: ProviderHandle,
@@ -27,18 +25,12 @@ export async function connectConsent(
   callback: Pick<CallbackOutcome & { readonly kind: 'code' }, 'code' | 'attributes'>,
   finisher: Finisher,
 ): Promise<Connection | ConsentError> {
-  const granted = await connectGrant(ports, handle, definition, consent, callback)
+  const granted = await connectGrant(ports, handle, definition, consent, callback, finisher)
   if ('reason' in granted) {
     await endConsent(ports, consent, granted, finisher)
     return granted
   }
   const { provider, account } = consent
-  const outcome = { state: 'COMPLETED', finishedAt: ports.clock.now() } as const
-  await ports.store.finishConsent(
-    consent.id,
-    outcome,
-    ports.audit.entry(completion(consent, granted, finisher)),
-  )
   ports.log.info('Connected', { provider, account, createdBy: consent.createdBy })
   return granted
 }
@@ -76,25 +68,13 @@ export function failedResult({ provider, account }: ConsentRow, error: ConsentEr
 }
 
 /** Records that nobody finished a consent in time. */
-export function noteExpiry(ports: Pick<ConsentPorts, 'audit' | 'log'>, consent: ConsentRow): void {
-  const { provider, account } = consent
-  ports.audit.note({
-    ...consentFacts(consent),
-    event: 'CONSENT_FAILED',
-    outcome: 'FAILED',
-    reason: 'EXPIRED',
-  })
-  ports.log.warn('Consent did not complete', { provider, account, reason: 'EXPIRED' })
+export async function expireConsent(ports: ConsentPorts, consent: ConsentRow, now: number): Promise<void> {
+  const outcome = { state: 'EXPIRED', finishedAt: now } as const
+  await ports.store.finishConsent(consent.id, outcome, ports.audit.entry(expiration(consent)))
+  sayExpired(ports.log, consent)
 }
 
-function completion(consent: ConsentRow, { row }: Connection, finisher: Finisher): AuditEvent {
-  const facts = consentFacts(consent)
-  const { providerAccountId, grantedScopes = consent.scopes } = row
-  return {
-    ...facts,
-    ...finisher,
-    event: 'CONSENT_COMPLETED',
-    ...connectionFacts(row),
-    details: { ...facts.details, provider_account_id: providerAccountId, granted_scopes: grantedScopes },
-  }
+/** Says in the log that nobody finished a consent in time. */
+export function sayExpired(log: ConsentPorts['log'], { provider, account }: ConsentRow): void {
+  log.warn('Consent did not complete', { provider, account, reason: 'EXPIRED' })
 }

@@ -35,8 +35,8 @@ export function createKeyCare(ports: KeyPorts): KeyCare {
 
   /** @returns whether every value is under the primary key */
   async function bringHome(): Promise<boolean> {
-    // A crash may have come between making a key and using it.
-    await admin.finishRotation()
+    // A crash may have come between making a key and using it; who asked for it went with the process.
+    await admin.finishRotation(keyId => audit.entry({ event: 'KEYS_ROTATED', keyId }))
     const keys = (await admin.list()).filter(
       ({ purpose, state }) => purpose === 'seal' && state !== 'primary',
     )
@@ -61,12 +61,12 @@ export function createKeyCare(ports: KeyPorts): KeyCare {
     const spooled = await spooledKids()
     let isDone = true
     for (const { kid } of keys) {
-      if (stopped || spooled.has(kid) || !(await store.retireKey(kid, clock.now()))) {
+      const entry = audit.entry({ event: 'KEY_RETIRED', keyId: kid })
+      if (stopped || spooled.has(kid) || !(await store.retireKey(kid, clock.now(), entry))) {
         isDone = false
         continue
       }
       log.info('A key seals nothing any more and is retired', { keyId: kid })
-      audit.note({ event: 'KEY_RETIRED', keyId: kid })
     }
     // What waits in the spool may still name a key that was retired before.
     if (stopped || spooled.size > 0) return isDone

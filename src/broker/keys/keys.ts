@@ -61,7 +61,7 @@ export interface KeyPorts {
   readonly store: Store
   readonly keyring: Keyring
   readonly spool: Spool
-  readonly audit: Pick<Audit, 'note'>
+  readonly audit: Pick<Audit, 'entry'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -97,25 +97,20 @@ export function createKeys(ports: KeyPorts): Keys {
     if (resealing && primary !== undefined && !keys.some(({ state }) => state === 'PENDING')) {
       return { kid: primary.kid, rotated: false }
     }
-    const kid = await admin.rotate(clock.now())
+    const entryOf = (keyId: string) => audit.entry({ event: 'KEYS_ROTATED', caller, keyId })
+    const kid = await admin.rotate(clock.now(), entryOf)
     log.info('A new key seals from now on', { keyId: kid, requestId: caller.origin?.requestId })
-    audit.note({ event: 'KEYS_ROTATED', caller, keyId: kid })
     care.hasten()
     return { kid, rotated: true }
   }
 
   async function rewrap(caller: CallerIdentity): Promise<KeyRewrap> {
-    const count = await admin.rewrap()
+    const count = await admin.rewrap(({ keys, rootFingerprint }) => {
+      const details = { root_key_fingerprint: rootFingerprint }
+      return audit.entry({ event: 'KEYS_REWRAPPED', caller, count: keys, details })
+    })
     const rootFingerprint = admin.rootFingerprint()
-    if (count > 0) {
-      log.info('All keys are wrapped by the next root key', { rootFingerprint, count })
-      audit.note({
-        event: 'KEYS_REWRAPPED',
-        caller,
-        count,
-        details: { root_key_fingerprint: rootFingerprint },
-      })
-    }
+    if (count > 0) log.info('All keys are wrapped by the next root key', { rootFingerprint, count })
     return { rootFingerprint, keys: count }
   }
 

@@ -38,6 +38,14 @@ export function isAllowedEverywhere(rules: readonly Rule[], method: string): boo
   )
 }
 
+/**
+ * Whether the rules let somebody see, by the method, what is about a connection, or about none: an empty provider. Of
+ * that the empty account says nothing, for it is the name of system-level credentials.
+ */
+export function isVisible(rules: readonly Rule[], method: string, name: ConnectionName): boolean {
+  return name.provider === '' ? isAllowedEverywhere(rules, method) : isAllowed(rules, method, name)
+}
+
 /** Those of the scopes that no rule lets a call of the method name for the connection. */
 export function forbiddenScopes(
   rules: readonly Rule[],

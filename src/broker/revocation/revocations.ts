@@ -1,3 +1,4 @@
+import type { Audit } from '../../audit/audit.ts'
 import type { RevokeOperation } from '../../providers/definition.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
@@ -43,6 +44,7 @@ interface Ports {
   readonly store: Store
   readonly keyring: Keyring
   readonly providers: Providers
+  readonly audit: Pick<Audit, 'entry'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -50,8 +52,20 @@ interface Ports {
 
 /** Creates the revocations over one store. */
 export function createRevocations(ports: Ports): Revocations {
-  const { store, keyring, providers, clock, random, log } = ports
+  const { store, keyring, providers, audit, clock, random, log } = ports
   const newEntry = () => ({ id: random.token(16), now: clock.now() })
+
+  /** For the transaction in which the tokens go. */
+  function ended({ provider, account, providerAccountId }: RevocationRow, reason: Revocation | 'GIVEN_UP') {
+    return audit.entry({
+      event: 'REVOCATION_ENDED',
+      outcome: reason === 'REVOKED' ? 'SUCCEEDED' : 'FAILED',
+      reason,
+      provider,
+      account,
+      details: { provider_account_id: providerAccountId },
+    })
+  }
 
   async function attempt(entry: RevocationRow, isExpired = false): Promise<Revocation> {
     const outcome = await tryEntry(entry, isExpired)
@@ -60,7 +74,7 @@ export function createRevocations(ports: Ports): Revocations {
       const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(entry.tries, 20))
       await store.rescheduleRevocation(entry.id, clock.now() + delay, entry.tries + 1)
     } else {
-      await store.removeRevocation(entry.id)
+      await store.removeRevocation(entry.id, ended(entry, outcome))
       log.info('Revocation ended', { provider, account, outcome })
     }
     return outcome
@@ -161,7 +175,7 @@ export function createRevocations(ports: Ports): Revocations {
       }
       const { provider, account } = entry
       log.error('Gave up a revocation: its tokens live until they expire', { provider, account })
-      await store.removeRevocation(entry.id)
+      await store.removeRevocation(entry.id, ended(entry, 'GIVEN_UP'))
     },
   }
 }

@@ -450,7 +450,10 @@ export interface ListAuditRecordsRequest {
     /** The account. Empty names the system-level credential. */
     { $case: "account"; value: string }
     | undefined;
-  /** Optional. Only this event, for example `CONSENT_COMPLETED`. Empty means all. */
+  /**
+   * Optional. Only this event, for example `CONSENT_COMPLETED`. Empty means all; one that this broker does not know
+   * is `INVALID_ARGUMENT`.
+   */
   event: string;
   /** Optional. Whether the oldest record comes first. Default: the newest. */
   oldestFirst: boolean;
