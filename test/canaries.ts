@@ -45,8 +45,11 @@ const MEANT = ['set-cookie', 'location']
 export function notePage(headers: Readonly<Record<string, unknown>>, text: string): void {
   const looked = Object.entries(headers).filter(([name]) => !MEANT.includes(name.toLowerCase()))
   noteSink('the headers of a page', JSON.stringify(looked))
-  noteSink('a page', text)
+  noteSink('a page', text.replaceAll(TO_PROVIDER, ''))
 }
+
+/** The same state in a page that leads there. */
+const TO_PROVIDER = /&amp;state=[\w-]+/g
 
 /** What the program itself writes to disk; the others in a folder are the test's: its configuration, its keys. */
 const WRITTEN = /\.(db|db-wal|db-shm|spool|mark|ndjson|log)$/

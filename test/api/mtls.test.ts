@@ -308,14 +308,19 @@ describe.skipIf(trusted === undefined)('certificates that are replaced', () => {
 
   it('are taken without a complaint by whoever has read one old file and one new', async () => {
     let old: Buffer | undefined
+    let reads = 0
     const readStale = async (path: string) => {
-      const content = path === files.cert ? old : undefined
-      if (content !== undefined) old = undefined
-      return content ?? readFile(path)
+      const stale = path === files.cert ? old : undefined
+      if (stale !== undefined) old = undefined
+      const content = stale ?? (await readFile(path))
+      reads++
+      return content
     }
     write(server)
     const running = await start({ files }, { readFile: readStale, times: { pollMs: 20, quietMs: 10 } })
     const before = await serialOf(running)
+    // The watch has begun with a look of its own: one that is under way would be another that meets old and new.
+    await vi.waitFor(() => expect(reads).toBe(Object.keys(files).length), { timeout: 5_000 })
     old = await readFile(files.cert)
     write(issue({ names: ['DNS:localhost'], usage: 'serverAuth' }))
     await vi.waitFor(async () => expect(await serialOf(running)).not.toBe(before), { timeout: 5_000 })

@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { examine, home } from './doctor-home.ts'
@@ -110,15 +101,6 @@ describe('doctor, of files that the configuration names,', () => {
       `other users can read ${made.path}, which holds a secret`,
       `other users can replace files in ${made.folder}, which the broker reads`,
     ])
-  })
-
-  it.runIf(process.getuid?.() !== 0)('says that it may not look', async () => {
-    const made = await home()
-    chmodSync(made.dataDir, 0o000)
-    const problems = await problemsOf(made)
-    chmodSync(made.dataDir, 0o700)
-    expect(problems).toEqual([`this user may not look into ${made.dataDir}`])
-    expect(readdirSync(made.dataDir)).not.toEqual([])
   })
 })
 
