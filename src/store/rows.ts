@@ -1,3 +1,5 @@
+import type { AuditEntry } from './record-rows.ts'
+
 /** The states that are stored; others are derived when read. */
 export type StoredState = 'ACTIVE' | 'REAUTH_REQUIRED' | 'CONNECTION_MISCONFIGURED'
 export type Expiry = 'STATED' | 'ASSUMED' | 'NEVER' | 'UNKNOWN'
@@ -127,6 +129,13 @@ export interface AttemptStart extends Base {
   readonly now: number
   readonly leaseOwner: string
   readonly leaseUntil: number
+}
+
+/** What a removed connection leaves behind. */
+export interface Leaving {
+  /** The revocations of its tokens. */
+  readonly revocations: readonly RevocationRow[]
+  readonly entry?: AuditEntry
 }
 
 export interface RefreshSuccess extends TokenFacts {

@@ -13,7 +13,7 @@ import {
 } from './connection-changes.ts'
 import type { ScheduleShift } from './queries.ts'
 import type { AuditEntry } from './record-rows.ts'
-import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from './rows.ts'
+import type { AttemptAdoption, ConnectionRow, Leaving, NewGrant } from './rows.ts'
 import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { EndConsent } from './sqlite-consents.ts'
@@ -85,11 +85,17 @@ export function createConnectionWrites(
     return stored(statement.get(recordFromRow(row)))
   }
 
-  function removeConnection(provider: string, account: string, revocations: readonly RevocationRow[] = []) {
+  function removeConnection(
+    provider: string,
+    account: string,
+    leaving?: (removed: ConnectionRow) => Leaving,
+  ) {
     const record = table.remove.get(provider, account)
     if (record === undefined) return undefined
+    const removed = rowFromRecord(record)
+    const { revocations = [], entry } = leaving?.(removed) ?? {}
     for (const row of revocations) table.insertRevocation.run(codecs.revocations.recordFromRow(row))
-    return rowFromRecord(record)
+    return recorded(removed, entry)
   }
 
   return {
@@ -147,8 +153,8 @@ export function createConnectionWrites(
       write(() => {
         for (const { id, lastUsedAt } of uses) table.touch.run({ id, lastUsedAt })
       }),
-    removeConnection: (provider, account, revocations, entry) =>
-      erase(() => recorded(removeConnection(provider, account, revocations), entry)),
+    removeConnection: (provider, account, leaving) =>
+      erase(() => removeConnection(provider, account, leaving)),
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   GrantBase,
   KeptRefreshToken,
   KeptSibling,
+  Leaving,
   NewGrant,
   Rebinding,
   RefreshFailure,
@@ -163,16 +164,15 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   touchConnections(uses: readonly { readonly id: string; readonly lastUsedAt: number }[]): Promise<void>
 
   /**
-   * Removes the connection, its ciphertext included, and files the revocations of its tokens, in one transaction.
+   * Removes the connection, its ciphertext included, and adds what it leaves, in one transaction.
    *
-   * @param revocations default: none
+   * @param leaving makes that of the very row that is removed; must not throw; default: nothing
    * @returns the removed row, or `undefined` if there was none
    */
   removeConnection(
     provider: string,
     account: string,
-    revocations?: readonly RevocationRow[],
-    entry?: AuditEntry,
+    leaving?: (removed: ConnectionRow) => Leaving,
   ): Promise<ConnectionRow | undefined>
   /** Files a revocation of tokens that no connection holds. */
   addRevocation(revocation: RevocationRow): Promise<void>

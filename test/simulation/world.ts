@@ -1,4 +1,5 @@
 import type { ConnectionRow, RevocationTokens } from '../../src/store/rows.ts'
+import type { Store } from '../../src/store/store.ts'
 import { fakeKeyring } from '../broker/fake-keyring.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
@@ -168,7 +169,7 @@ function noteChange(
       if (sealed !== undefined) keep(truth, plainOf(sealed), now)
     }
   }
-  for (const { sealedAccessToken, sealedRefreshToken } of filedBy(method, args)) {
+  for (const { sealedAccessToken, sealedRefreshToken } of filedBy(method, args, result)) {
     for (const sealed of [sealedAccessToken, sealedRefreshToken]) {
       if (sealed !== undefined) keep(truth, plainOf(sealed), now)
     }
@@ -180,8 +181,11 @@ function noteChange(
 }
 
 /** The tokens that a call puts among the revocations. */
-function filedBy(method: string, args: readonly unknown[]): readonly RevocationTokens[] {
-  if (method === 'removeConnection') return (args[2] ?? []) as readonly RevocationTokens[]
+function filedBy(method: string, args: readonly unknown[], result: unknown): readonly RevocationTokens[] {
+  if (method === 'removeConnection') {
+    const leaving = args[2] as Parameters<Store['removeConnection']>[2]
+    return result === undefined ? [] : (leaving?.(result as ConnectionRow).revocations ?? [])
+  }
   const isFiled = method === 'addRevocation' || method === 'replaceRevocationTokens'
   return isFiled ? [args.at(-1) as RevocationTokens] : []
 }

@@ -61,7 +61,10 @@ export function auditContract(open: OpenStore): void {
       await store.createConsent(sampleConsent(), sampleEntry({ event: 'link' }))
       const outcome = { state: 'EXPIRED', finishedAt: t0 } as const
       await store.finishConsent('k1', outcome, sampleEntry({ event: 'end' }))
-      await store.removeConnection('pinterest', 'alice', undefined, sampleEntry({ event: 'removal' }))
+      await store.removeConnection('pinterest', 'alice', () => ({
+        revocations: [],
+        entry: sampleEntry({ event: 'removal' }),
+      }))
       expect(await list(store)).toEqual(['grant', 'failure', 'success', 'link', 'end', 'removal'])
     })
 
@@ -142,7 +145,7 @@ export function auditContract(open: OpenStore): void {
       await expect(store.createConsent(sampleConsent(), entry)).rejects.toThrow()
       await store.finishConsent('k1', { state: 'EXPIRED', finishedAt: t0 })
       await store.finishConsent('k1', { state: 'EXPIRED', finishedAt: t0 }, entry)
-      await store.removeConnection('pinterest', 'nobody', undefined, entry)
+      await store.removeConnection('pinterest', 'nobody', () => ({ revocations: [], entry }))
       expect(await list(store)).toEqual([])
     })
 

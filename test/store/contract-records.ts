@@ -58,7 +58,7 @@ export function recordContract(open: OpenStore): void {
       expect(await store.hasSealedData()).toBe(false)
       await connect(store)
       expect(await store.hasSealedData()).toBe(true)
-      await store.removeConnection('pinterest', 'alice', [sampleRevocation()])
+      await store.removeConnection('pinterest', 'alice', () => ({ revocations: [sampleRevocation()] }))
       expect(await store.hasSealedData()).toBe(true)
       await store.removeRevocation('r1')
       expect(await store.hasSealedData()).toBe(false)

@@ -8,7 +8,9 @@ export function revocationContract(open: OpenStore): void {
     const store = await open()
     for (const revocation of revocations) {
       await connect(store)
-      await store.removeConnection('pinterest', 'alice', [sampleRevocation(revocation)])
+      await store.removeConnection('pinterest', 'alice', () => ({
+        revocations: [sampleRevocation(revocation)],
+      }))
     }
     return store
   }

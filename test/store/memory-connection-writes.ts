@@ -11,7 +11,13 @@ import {
   suspectRow,
 } from '../../src/store/connection-changes.ts'
 import type { AuditEntry } from '../../src/store/record-rows.ts'
-import type { AttemptAdoption, ConnectionRow, NewGrant, RevocationRow } from '../../src/store/rows.ts'
+import type {
+  AttemptAdoption,
+  ConnectionRow,
+  Leaving,
+  NewGrant,
+  RevocationRow,
+} from '../../src/store/rows.ts'
 import { broughtForward, broughtForwardRow } from '../../src/store/schedule-shift.ts'
 import type { Store } from '../../src/store/store.ts'
 import { endConsent } from './memory-consents.ts'
@@ -83,15 +89,20 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
     return adopted.filter(row => row !== undefined).length
   }
 
-  function removeConnection(provider: string, account: string, filed: readonly RevocationRow[] = []) {
+  function removeConnection(
+    provider: string,
+    account: string,
+    leaving?: (removed: ConnectionRow) => Leaving,
+  ) {
     const key = nameKey({ provider, account })
     const row = connections.get(connectionIds.get(key) ?? '')
     if (row === undefined) return undefined
+    const { revocations: filed = [], entry } = leaving?.(row) ?? {}
     insertRevocations(tables, filed)
     connections.delete(row.id)
     connectionIds.delete(key)
     tell(row)
-    return row
+    return recorded(row, entry)
   }
 
   function recorded<Changed>(changed: Changed | undefined, entry?: AuditEntry): Changed | undefined {
@@ -146,8 +157,7 @@ export function memoryConnectionWrites(tables: MemoryTables, tell: Tell): Writes
         change(id, row => ({ ...row, lastUsedAt: Math.max(row.lastUsedAt ?? lastUsedAt, lastUsedAt) }))
       }
     },
-    removeConnection: (provider, account, filed, entry) =>
-      recorded(removeConnection(provider, account, filed), entry),
+    removeConnection,
   }
 }
 

@@ -48,7 +48,7 @@ describe('a removed ciphertext', () => {
     [
       'removeConnection()',
       store => connect(store, { sealedRefreshToken: secret }),
-      store => store.removeConnection('pinterest', 'alice', [sampleRevocation()]),
+      store => store.removeConnection('pinterest', 'alice', () => ({ revocations: [sampleRevocation()] })),
     ],
     [
       'saveGrant() that replaces',
@@ -59,7 +59,9 @@ describe('a removed ciphertext', () => {
       'saveGrant() that cancels a revocation',
       async store => {
         await connect(store)
-        await store.removeConnection('pinterest', 'alice', [sampleRevocation({ sealedAccessToken: secret })])
+        await store.removeConnection('pinterest', 'alice', () => ({
+          revocations: [sampleRevocation({ sealedAccessToken: secret })],
+        }))
       },
       store => store.saveGrant(sampleGrant({ id: 'c2', cancelRevocations: true })),
     ],
@@ -67,7 +69,9 @@ describe('a removed ciphertext', () => {
       'removeRevocation()',
       async store => {
         await connect(store)
-        await store.removeConnection('pinterest', 'alice', [sampleRevocation({ sealedRefreshToken: secret })])
+        await store.removeConnection('pinterest', 'alice', () => ({
+          revocations: [sampleRevocation({ sealedRefreshToken: secret })],
+        }))
       },
       store => store.removeRevocation('r1'),
     ],
@@ -200,7 +204,7 @@ describe('a sealed value', () => {
       await store.startConsent(`link ${index}`, start)
       if (index % 3 > 0) continue
       const revocation = sampleRevocation({ id: `r${index}`, ...values })
-      await store.removeConnection('pinterest', name.account, [revocation])
+      await store.removeConnection('pinterest', name.account, () => ({ revocations: [revocation] }))
     }
     const pages = readPages(path)
     const marked = pages.filter(({ content }) => content.includes(marker)).map(({ pagetype }) => pagetype)

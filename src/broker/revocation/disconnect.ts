@@ -1,14 +1,14 @@
 import type { Audit } from '../../audit/audit.ts'
+import { isGrant } from '../../store/attempt-changes.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import { connectionFacts } from '../audit/state-audit.ts'
 import type { Disconnection, DisconnectionRequest, Revocation } from '../broker.ts'
-import { type Connection, isAlive, openConnection, openSibling } from '../connection.ts'
+import { type Connection, isAlive, openConnection } from '../connection.ts'
 import { type Connections, guard } from '../connections.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { ProviderHandle, Providers } from '../providers.ts'
-import type { RevocableTokens } from './request.ts'
 import type { Revocations } from './revocations.ts'
 
 /** How long a disconnect waits for each answer of the provider before it says PENDING; the attempt goes on. */
@@ -36,29 +36,25 @@ export async function disconnect(ports: Ports, request: DisconnectionRequest): P
   const sharing = await connectionsSharing(ports, handle, connection.row)
   const keep = sharing.length > 0 && request.shared === 'KEEP'
   const revocable = !keep && canRevoke(handle)
-  // A refresh may have replaced the tokens meanwhile: those in memory now are what is stored.
+  const { provider, account, caller } = request
+  // Tokens in memory may be newer than what is stored: they wait in the spool.
   const current = ports.connections.peek(request) ?? connection
-  const { row, tokens } = current
-  const entries = revocable && tokens ? ports.revocations.file(row, tokens) : []
-
-  const { caller } = request
-  const record = ports.audit.entry({
-    ...connectionFacts(row),
-    event: 'CONNECTION_DISCONNECTED',
-    caller,
-    details: {
-      provider_account_id: row.providerAccountId,
-      revocation: keep ? 'SKIPPED_SHARED' : entries.length > 0 ? 'FILED' : 'UNSUPPORTED',
-    },
-  })
+  let entries: readonly RevocationRow[] = []
   const removed = await guard(
-    ports.store.removeConnection(request.provider, request.account, entries, record),
+    ports.store.removeConnection(provider, account, stored => {
+      entries = revocable ? revocationsOf(ports, stored, current) : []
+      const revocation = keep ? 'SKIPPED_SHARED' : entries.length > 0 ? 'FILED' : 'UNSUPPORTED'
+      const details = { provider_account_id: stored.providerAccountId, revocation }
+      const event = 'CONNECTION_DISCONNECTED'
+      return {
+        revocations: entries,
+        entry: ports.audit.entry({ ...connectionFacts(stored), event, caller, details }),
+      }
+    }),
   )
-  ports.connections.drop(removed ?? row)
-  const { provider, account } = request
+  ports.connections.drop(removed ?? current.row)
   ports.log.info('Disconnected', { provider, account, requestId: caller?.origin?.requestId })
 
-  if (entries.length > 0 && removed !== undefined) await revokeNewer(ports, row, removed)
   const revocation = keep ? 'SKIPPED_SHARED' : await revokeNow(ports, entries, current)
   const sharedConnections = sharing.map(row => ({ provider: row.provider, account: row.account }))
   return { revocation, sharedConnections, staticTokenRemains }
@@ -80,32 +76,18 @@ function canRevoke({ client: { written } }: ProviderHandle): boolean {
   return written.operations.revoke?.url !== undefined || written.issuer !== undefined
 }
 
-/** Tokens that were stored since the filed ones were read, by another process or just now, are revoked as well. */
-async function revokeNewer(ports: Ports, filed: ConnectionRow, removed: ConnectionRow): Promise<void> {
-  try {
-    for (const tokens of newerTokens(ports, filed, removed)) await ports.revocations.abandon(removed, tokens)
-  } catch (error) {
-    const { provider, account } = removed
-    ports.log.error('Could not file tokens to be revoked: they live until they expire', {
-      provider,
-      account,
-      error,
-    })
-  }
-}
-
-function newerTokens(
-  { keyring, clock }: Ports,
-  filed: ConnectionRow,
-  removed: ConnectionRow,
-): readonly RevocableTokens[] {
-  const isNewer = removed.id !== filed.id || removed.counter > filed.counter
-  const tokens = isNewer ? openConnection(removed, keyring, clock).tokens : undefined
-  // The counter does not tell of it.
-  const refreshToken = openSibling(removed, keyring)
-  const isFiled = refreshToken?.expose() === openSibling(filed, keyring)?.expose()
-  const sibling = isFiled ? undefined : refreshToken && { refreshToken }
-  return [tokens, sibling].filter(newer => newer !== undefined)
+/** All that the connection has: what is stored at the moment of its removal, and what waits to be. */
+function revocationsOf(
+  { revocations, keyring, clock }: Ports,
+  stored: ConnectionRow,
+  { row, tokens: newer }: Connection,
+): readonly RevocationRow[] {
+  const { tokens } = openConnection(stored, keyring, clock)
+  const isNewer = isGrant(row, stored) && row.counter > stored.counter
+  return [
+    ...(tokens ? revocations.file(stored, tokens) : []),
+    ...(isNewer && newer ? revocations.file({ ...stored, sealedSibling: undefined }, newer) : []),
+  ]
 }
 
 /** Tries all entries: not done is what one of them has not confirmed. */
