@@ -96,20 +96,22 @@ async function record(
 
 /**
  * Records a failure once the store can be written. Else the connection would not be tried again before it is due by
- * its age, whatever the provider made of the attempt. One that is overtaken by another attempt changes nothing.
+ * its age, whatever the provider made of the attempt. Of one that is overtaken only the doubt remains.
  */
 async function recordLater(
-  { store, connections, clock }: RefreshPorts,
+  ports: RefreshPorts,
   base: Base,
   outcome: RefreshFailure,
   entry: AuditEntry | undefined,
 ): Promise<void> {
+  const { store, connections, clock } = ports
   const { nextRefreshAt: planned, error } = outcome
   await insist(clock, async () => {
     // What was planned before the clock was set back lies too far ahead.
     const nextRefreshAt = planned && Math.min(planned, clock.now() + planned - error.at)
     const stored = await store.failRefresh(base, { ...outcome, nextRefreshAt }, entry)
     if (stored !== undefined) connections.put(stored)
+    else if (error.class === 'reauthorize') await doubt(ports, base, error)
   })
 }
 
@@ -139,20 +141,20 @@ async function overtaken(
 ): Promise<RefreshOutcome> {
   if (failure.class !== 'reauthorize') return reread(ports, connection)
   const { row } = connection
-  const now = ports.clock.now()
   // The other one's answer may still be under way: when this refusal came is what makes it doubtful then.
-  const refusal = storedError(failure, { reason: 'PROVIDER_UNAVAILABLE' }, now)
-  async function doubt(): Promise<void> {
-    const suspect = await ports.store.markSuspect(row, ports.clock.now(), refusal)
-    if (suspect !== undefined) ports.connections.put(suspect)
-  }
+  const refusal = storedError(failure, { reason: 'PROVIDER_UNAVAILABLE' }, ports.clock.now())
   await guard(
-    doubt().catch(error => {
-      void insist(ports.clock, doubt)
+    doubt(ports, row, refusal).catch(error => {
+      void insist(ports.clock, () => doubt(ports, row, refusal))
       throw error
     }),
   )
   return reread(ports, connection)
+}
+
+async function doubt({ store, connections, clock }: RefreshPorts, at: Base, refusal: StoredError) {
+  const suspect = await store.markSuspect(at, clock.now(), { ...refusal, reason: 'PROVIDER_UNAVAILABLE' })
+  if (suspect !== undefined) connections.put(suspect)
 }
 
 /** The answer was no use but for its refresh token, which replaces the one that it may have killed. */
