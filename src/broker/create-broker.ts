@@ -142,6 +142,7 @@ export function createBroker(outside: BrokerPorts): Broker {
       await endings.stop()
       await refresher.settled()
       await pending.stop()
+      await revocations.settled()
       await usage.flush()
       await audit.flush().catch(error => log.error('Could not write the release summary', { error }))
     },

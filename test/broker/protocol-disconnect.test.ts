@@ -213,6 +213,28 @@ describe('a provider that wants a living access token for a revocation', () => {
     expect(await restarted.store.hasSealedData()).toBe(false)
   })
 
+  it('is waited for by a stop until the new refresh token is stored', async () => {
+    const { clock, server, broker, disconnect, store } = await createConnected({ definition: byAccessToken })
+    const gate = Promise.withResolvers<void>()
+    clock.jump(HOUR)
+    server.script.push(acted.late(gate.promise))
+    void disconnect()
+    await settle()
+    let hasEnded = false
+    const stopped = broker.stop().finally(() => (hasEnded = true))
+    await settle()
+    expect(hasEnded).toBe(false)
+    const replace = store.replaceRevocationTokens
+    let isReplaced = false
+    store.replaceRevocationTokens = async (...input) => {
+      await replace(...input)
+      isReplaced = true
+    }
+    gate.resolve()
+    await stopped
+    expect(isReplaced).toBe(true)
+  })
+
   it('gets one later if it is down now', async () => {
     const { clock, server, disconnect, token } = await createConnected({ definition: byAccessToken })
     clock.jump(HOUR)

@@ -38,6 +38,8 @@ export interface Revocations {
   abandon(grant: RevokedGrant, tokens: RevocableTokens): Promise<void>
   /** Tries an entry that is due, or gives it up after its day. */
   settle(entry: RevocationRow): Promise<void>
+  /** Resolves when no token that is being renewed for a revocation is still to be stored. */
+  settled(): Promise<void>
 }
 
 interface Ports {
@@ -53,6 +55,7 @@ interface Ports {
 /** Creates the revocations over one store. */
 export function createRevocations(ports: Ports): Revocations {
   const { store, keyring, providers, audit, clock, random, log } = ports
+  const renewing = new Set<Promise<unknown>>()
   const newEntry = () => ({ id: random.token(16), now: clock.now() })
 
   /** For the transaction in which the tokens go. */
@@ -123,8 +126,14 @@ export function createRevocations(ports: Ports): Revocations {
       : (await sendRevocation(handle, entry, living, operation)).revocation
   }
 
+  function renewed(handle: ProviderHandle, entry: RevocationRow, tokens: RevocableTokens) {
+    const renewal = renew(handle, entry, tokens).finally(() => renewing.delete(renewal))
+    renewing.add(renewal)
+    return renewal
+  }
+
   /** New tokens are stored before they are used: they may be the only ones with which this can still be done. */
-  async function renewed(
+  async function renew(
     handle: ProviderHandle,
     entry: RevocationRow,
     tokens: RevocableTokens,
@@ -149,6 +158,9 @@ export function createRevocations(ports: Ports): Revocations {
 
   return {
     attempt,
+    async settled() {
+      await Promise.allSettled(renewing)
+    },
     file(row, tokens) {
       const sibling = openSibling(row, keyring)
       const all = sibling === undefined ? [tokens] : [tokens, { refreshToken: sibling }]
