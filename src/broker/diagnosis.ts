@@ -43,6 +43,8 @@ const DEATHS: Readonly<Record<StateReason, string>> = {
   '': 'the grant is dead',
   OUTCOME_LOST:
     'the answer to a refresh was lost, with the next refresh token in it, and the provider refuses the one before',
+  ALREADY_USED:
+    'the stored refresh token had been used already, and a newer one is not stored here, as after the start on an older copy',
   ROTATED_ELSEWHERE:
     'the grant lives, but its refresh token is used up: another program holds the same grant and refreshes it; give it a connection of its own',
   REVOKED: 'the grant was revoked: the provider refuses refresh token and living access token alike',

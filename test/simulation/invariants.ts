@@ -5,7 +5,7 @@ import type { StoreCall } from './store-port.ts'
 import { candidatesOf, grantOfRow, isAwaited, laterPresentations, plainOf, type Truth } from './truth.ts'
 
 /** Verdicts that rest on what the provider said, so that it has to be asked twice. */
-const NEEDS_REFUSALS = /^(OUTCOME_LOST|ROTATED_ELSEWHERE|REVOKED|GRANT_REFUSED|)$/
+const NEEDS_REFUSALS = /^(OUTCOME_LOST|ALREADY_USED|ROTATED_ELSEWHERE|REVOKED|GRANT_REFUSED|)$/
 
 /**
  * The rules that hold after every step. I1 and I6 are checked as a request leaves (`sending.ts`), I2, I7, I8 and I9

@@ -96,7 +96,8 @@ async function record(
 
 /**
  * Records a failure once the store can be written. Else the connection would not be tried again before it is due by
- * its age, whatever the provider made of the attempt. Of one that is overtaken only the doubt remains.
+ * its age, whatever the provider made of the attempt. Of one that another process has overtaken
+ * only the doubt remains.
  */
 async function recordLater(
   ports: RefreshPorts,
@@ -111,7 +112,8 @@ async function recordLater(
     const nextRefreshAt = planned && Math.min(planned, clock.now() + planned - error.at)
     const stored = await store.failRefresh(base, { ...outcome, nextRefreshAt }, entry)
     if (stored !== undefined) connections.put(stored)
-    else if (error.class === 'reauthorize') await doubt(ports, base, error)
+    // What this process stored meanwhile it has asked for after the refusal, which is refuted by that.
+    else if (ports.replica !== undefined && error.class === 'reauthorize') await doubt(ports, base, error)
   })
 }
 

@@ -33,6 +33,7 @@ export interface Verdict {
  * Why a connection is not ACTIVE; empty for ACTIVE.
  *
  * - `OUTCOME_LOST`: an answer with the next refresh token never arrived, and the old one is refused.
+ * - `ALREADY_USED`: the stored refresh token was known to be perhaps not the newest, as in a restored copy, and is not.
  * - `ROTATED_ELSEWHERE`: the grant lives, our refresh token does not: another program uses it.
  * - `REVOKED`: refresh token and living access token are refused.
  * - `GRANT_ENDED`: the grant is past its stated end.
@@ -44,6 +45,7 @@ export interface Verdict {
 export type StateReason =
   | ''
   | 'OUTCOME_LOST'
+  | 'ALREADY_USED'
   | 'ROTATED_ELSEWHERE'
   | 'REVOKED'
   | 'GRANT_ENDED'
@@ -147,7 +149,8 @@ function judgeRefusal(row: ConnectionRow, circumstances: Circumstances): Verdict
 }
 
 function whyDead(row: ConnectionRow, { now, evidence, clockJumped }: Circumstances): StateReason {
-  if (isExplained(row)) return 'OUTCOME_LOST'
+  if (row.outcomeUnknownSince !== undefined) return 'OUTCOME_LOST'
+  if (row.suspect) return 'ALREADY_USED'
   if (evidence?.accessToken === 'works') return 'ROTATED_ELSEWHERE'
   if (evidence?.accessToken === 'refused') return 'REVOKED'
   return !clockJumped && isPast(row.refreshExpiresAt, now) ? 'IDLE_EXPIRED' : 'GRANT_REFUSED'
