@@ -31,6 +31,7 @@ export const LIMITS: readonly Limit[] = [
     ['idle connection', api.CONNECTION_IDLE_MS_MAX, 'ms'],
     ['ping', api.KEEPALIVE_MS, 'ms'],
     ['answer to a ping', api.KEEPALIVE_TIMEOUT_MS, 'ms'],
+    ['streams that last, per connection', api.STREAMS_THAT_LAST_MAX, ''],
     ['watches per caller', api.WATCHES_PER_CALLER_MAX, ''],
     ['connections per watch', api.WATCHED_PER_STREAM_MAX, ''],
     ['watched connections per caller', api.WATCHED_PER_CALLER_MAX, ''],
