@@ -64,6 +64,8 @@ export function createConnections(ports: Ports): Connections {
   /** The ids of those that are gone, as long as that is in memory. */
   const gone = new Map<string, string>()
   let forgotten = 0
+  /** What was forgotten and not read since: the answer to a write may be older than what another process wrote. */
+  const unread = new Set<string>()
 
   function clear(key: string): void {
     memory.delete(key)
@@ -103,7 +105,16 @@ export function createConnections(ports: Ports): Connections {
     // Uses are written late: memory knows of newer ones than the store.
     const lastUsedAt = Math.max(usage.lastUsedOf(row.id) ?? 0, row.lastUsedAt ?? 0) || undefined
     const connection = openConnection({ ...row, lastUsedAt }, keyring, clock, anchor)
-    return gone.get(keyOf(row)) === row.id ? connection : remember(row, connection)
+    if (!unread.has(keyOf(row)))
+      return gone.get(keyOf(row)) === row.id ? connection : remember(row, connection)
+    clear(keyOf(row))
+    return connection
+  }
+
+  /** What was read is newer than whatever made it be forgotten. */
+  function takeRead(row: ConnectionRow): Connection {
+    unread.delete(keyOf(row))
+    return take(row)
   }
 
   /** What is not current may have been forgotten while it was read: good enough to answer once, not to be kept. */
@@ -128,15 +139,13 @@ export function createConnections(ports: Ports): Connections {
   /** Another process may have made the key since this one read them. */
   const reload = async () => ports.reloadKeys?.() ?? false
 
-  function put(row: ConnectionRow, sentMonotonic?: number): Connection {
-    const connection = take(row, sentMonotonic)
-    changes.publish(row)
-    return connection
-  }
-
   return {
     peek,
-    put,
+    put(row, sentMonotonic) {
+      const connection = take(row, sentMonotonic)
+      changes.publish(row)
+      return connection
+    },
     drop(row) {
       const known = peek(row)
       // What ended may have been followed by another connection of the same name.
@@ -158,6 +167,9 @@ export function createConnections(ports: Ports): Connections {
     forget(name) {
       forgotten++
       clear(keyOf(name))
+      unread.add(keyOf(name))
+      const [oldest] = unread
+      if (unread.size > IN_MEMORY_MAX && oldest !== undefined) unread.delete(oldest)
       changes.publish(name)
     },
     async load(name) {
@@ -169,13 +181,16 @@ export function createConnections(ports: Ports): Connections {
       if (meanwhile !== undefined) return meanwhile
       if (!isCurrent) return openOnce(row)
       if (row === undefined) return remember(name, null)
-      const connection = take(row)
+      const connection = takeRead(row)
       const isKeyUnknown = connection.unreadable?.reason === 'unknown_key'
       return isKeyUnknown && (await guard(reload())) ? take(row) : connection
     },
     async reread(name) {
       const { row, isCurrent } = await read(name)
-      return row !== undefined && isCurrent ? put(row) : openOnce(row)
+      if (row === undefined || !isCurrent) return openOnce(row)
+      const connection = takeRead(row)
+      changes.publish(row)
+      return connection
     },
   }
 }

@@ -55,7 +55,9 @@ export async function disconnect(ports: Ports, request: DisconnectionRequest): P
   ports.connections.drop(removed ?? current.row)
   ports.log.info('Disconnected', { provider, account, requestId: caller?.origin?.requestId })
 
-  const revocation = keep ? 'SKIPPED_SHARED' : await revokeNow(ports, entries, current)
+  // Another process may have removed it meanwhile.
+  const kept = removed === undefined ? 'NOTHING_TO_REVOKE' : keep ? 'SKIPPED_SHARED' : undefined
+  const revocation = kept ?? (await revokeNow(ports, entries, current))
   const sharedConnections = sharing.map(row => ({ provider: row.provider, account: row.account }))
   return { revocation, sharedConnections, staticTokenRemains }
 }
