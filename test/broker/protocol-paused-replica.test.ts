@@ -61,4 +61,27 @@ describe('a replica that was paused', () => {
     expect(sent()).toBe(1)
     expect(await a.status()).toMatchObject({ state: judged.state, consecutiveFailures: 1 })
   })
+
+  it('between a commit and its answer does not bring back what another one has removed', async () => {
+    const { clock, server, run } = createMachine()
+    const [a, b] = [await run({ replica: 'a' }), await run({ replica: 'b' })]
+    await a.connect()
+    clock.jump(HOUR)
+    const commitRefresh = a.store.commitRefresh.bind(a.store)
+    const gate = Promise.withResolvers<void>()
+    a.store.commitRefresh = async (...input) => {
+      const stored = await commitRefresh(...input)
+      await gate.promise
+      return stored
+    }
+    const asked = a.token()
+    await settle()
+    await b.disconnect()
+    await settle()
+    gate.resolve()
+    await asked
+    expect(await a.token()).toBe('CONSENT_REQUIRED')
+    await clock.advance(SECOND)
+    expect(server.revoked).toContain('rt-2')
+  })
 })

@@ -54,7 +54,9 @@ describe('an accepted older copy', () => {
     expect(report).toMatchObject({ survived: 6, lost: 6, pending: 0 })
     expect(report?.lostConnections.map(({ account }) => account)).toEqual([...replaced].sort())
     const [account = ''] = replaced
-    expect((await process.status({ account })).diagnosis).toMatch(/^the stored refresh token had been used already/)
+    expect((await process.status({ account })).diagnosis).toMatch(
+      /^the stored refresh token had been used already/,
+    )
     expect(lines).toEqual(['All connections of the accepted copy are checked', '{"survived":6,"lost":6}'])
     expect(report?.reportedAt).toBeDefined()
     watch.stop()
