@@ -105,9 +105,8 @@ export function createConnections(ports: Ports): Connections {
     // Uses are written late: memory knows of newer ones than the store.
     const lastUsedAt = Math.max(usage.lastUsedOf(row.id) ?? 0, row.lastUsedAt ?? 0) || undefined
     const connection = openConnection({ ...row, lastUsedAt }, keyring, clock, anchor)
-    if (!unread.has(keyOf(row)))
-      return gone.get(keyOf(row)) === row.id ? connection : remember(row, connection)
-    clear(keyOf(row))
+    if (unread.has(keyOf(row))) clear(keyOf(row))
+    else if (gone.get(keyOf(row)) !== row.id) remember(row, connection)
     return connection
   }
 
