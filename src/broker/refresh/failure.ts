@@ -17,6 +17,9 @@ import { isExplained, judge, NOTHING_LEFT, type Verdict } from './verdict.ts'
 const RECORD_RETRY_MS = 1_000
 const RECORD_TRIES_MAX = 3_600
 
+/** What a refusal means that another attempt may have caused: it ends nothing. */
+const DOUBTFUL = { reason: 'PROVIDER_UNAVAILABLE' } as const
+
 /** An attempt whose intent is stored. */
 export interface Attempt {
   readonly base: Base
@@ -113,7 +116,8 @@ async function recordLater(
     const stored = await store.failRefresh(base, { ...outcome, nextRefreshAt }, entry)
     if (stored !== undefined) connections.put(stored)
     // What this process stored meanwhile it has asked for after the refusal, which is refuted by that.
-    else if (ports.replica !== undefined && error.class === 'reauthorize') await doubt(ports, base, error)
+    else if (ports.replica !== undefined && error.class === 'reauthorize')
+      await doubt(ports, base, { ...error, ...DOUBTFUL })
   })
 }
 
@@ -144,7 +148,7 @@ async function overtaken(
   if (failure.class !== 'reauthorize') return reread(ports, connection)
   const { row } = connection
   // The other one's answer may still be under way: when this refusal came is what makes it doubtful then.
-  const refusal = storedError(failure, { reason: 'PROVIDER_UNAVAILABLE' }, ports.clock.now())
+  const refusal = storedError(failure, DOUBTFUL, ports.clock.now())
   await guard(
     doubt(ports, row, refusal).catch(error => {
       void insist(ports.clock, () => doubt(ports, row, refusal))
@@ -155,7 +159,7 @@ async function overtaken(
 }
 
 async function doubt({ store, connections, clock }: RefreshPorts, at: Base, refusal: StoredError) {
-  const suspect = await store.markSuspect(at, clock.now(), { ...refusal, reason: 'PROVIDER_UNAVAILABLE' })
+  const suspect = await store.markSuspect(at, clock.now(), refusal)
   if (suspect !== undefined) connections.put(suspect)
 }
 
