@@ -23,6 +23,9 @@ export interface Tally {
   burst: number
   /** Disconnected grants that still live, because the provider has not delivered what would end them. */
   leftAlive: number
+  /** Connections that were disconnected, and those of them whose refresh token was at the provider at that moment. */
+  disconnects: number
+  racedDisconnects: number
 }
 
 /** What really is, whatever the brokers believe: kept by the harness beside the server. */
@@ -67,7 +70,16 @@ export function createTruth(
   return {
     server,
     violations,
-    tally: { refreshes: 0, answers: 0, reportedLosses: 0, staleSends: 0, burst: 0, leftAlive: 0 },
+    tally: {
+      refreshes: 0,
+      answers: 0,
+      reportedLosses: 0,
+      staleSends: 0,
+      burst: 0,
+      leftAlive: 0,
+      disconnects: 0,
+      racedDisconnects: 0,
+    },
     durable: new Set(),
     storedAt: new Map(),
     audited: new Set(),

@@ -2,7 +2,7 @@ import type { ConnectionRow, RevocationTokens } from '../../src/store/rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fakeKeyring } from '../broker/fake-keyring.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
-import { createAuthorizationServer } from './authorization-server.ts'
+import { createAuthorizationServer, type Grant } from './authorization-server.ts'
 import { createDice, type Dice } from './dice.ts'
 import type { HttpPorts } from './http-port.ts'
 import { checkChange, checkRows } from './invariants.ts'
@@ -177,7 +177,17 @@ function noteChange(
   if (method !== 'removeConnection' || result === undefined) return
   const grant = grantOfRow(truth, result as ConnectionRow)
   truth.note(`${process.name} removed "${(result as ConnectionRow).account}"`)
-  if (grant !== undefined) truth.disconnected.set(grant, { process })
+  if (grant === undefined) return
+  truth.disconnected.set(grant, { process })
+  truth.tally.disconnects++
+  if (isBeingRefreshed(truth, grant)) truth.tally.racedDisconnects++
+}
+
+/** Whether the provider has yet to answer a request with a refresh token of that grant. */
+function isBeingRefreshed({ exchanges, server }: Truth, grant: Grant): boolean {
+  return [...exchanges.values()].some(
+    ({ open, refreshToken }) => open && refreshToken !== undefined && server.grantOf(refreshToken) === grant,
+  )
 }
 
 /** The tokens that a call puts among the revocations. */
