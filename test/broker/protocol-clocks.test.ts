@@ -140,6 +140,19 @@ describe('a clock that is set back an hour', () => {
     expect(await restarted.token()).toMatch(/^at-/)
   })
 
+  it('before a restart delays no revocation that was filed just after the clock was set ahead', async () => {
+    const { clock, crash, run, disconnect, server } = await createConnected()
+    clock.jump(10 * HOUR)
+    await clock.advance(10 * SECOND)
+    server.script.push({ status: 503 })
+    expect(await disconnect()).toMatchObject({ revocation: 'PENDING' })
+    crash()
+    clock.jump(-10 * HOUR)
+    await run()
+    await clock.advance(2 * MINUTE)
+    expect(server.revoked).toEqual(['rt-2'])
+  })
+
   it('by less than a minute before a restart is nothing', async () => {
     const { clock, crash, run } = await createConnected()
     await clock.advance(2 * MINUTE)

@@ -8,7 +8,7 @@ const BEHIND_MS = 60_000
 const JUMP_MS = 60_000
 /** How long after a jump nothing is thrown away for its age: whoever has set the clock wrong has noticed by then. */
 const JUMP_REMEMBERED_MS = 86_400_000
-/** How often the highest time is noted; what happens in between is lost to a crash. */
+/** How often the highest time is noted, but for jumps, which are noted at once. */
 const NOTE_MS = 60_000
 
 /**
@@ -58,6 +58,8 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
     offset += moved
     if (Math.abs(moved) <= JUMP_MS) return
     jumpedAt = clock.monotonic()
+    // What is planned on the new clock would come too late if it were set back during a restart that knows of nothing.
+    noteAt = Number.NEGATIVE_INFINITY
     if (moved > 0) aheadMs += moved
     else {
       setBackMs -= moved
