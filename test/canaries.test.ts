@@ -37,6 +37,12 @@ describe('the scan of every test file', () => {
     expect(takeFound()).toEqual(['canary-i… in the log'])
   })
 
+  it('finds one in base64', () => {
+    const secret = new Secret('canary-in-base64-0123456789')
+    createRecordingLog().info('Hello', { sent: Buffer.from(`${secret.expose()}:more`).toString('base64') })
+    expect(takeFound()).toEqual(['canary-i… in the log'])
+  })
+
   it('finds one in a log that a test keeps', () => {
     const secret = new Secret('canary-in-a-kept-log-0123456789')
     createRecordingLog().error('Failed', { error: new Error(`Bearer ${secret.expose()}`) })

@@ -7,9 +7,9 @@ import { join } from 'node:path'
  * answers, files, and what `serve` prints in a process of its own. See setup-canaries.ts.
  *
  * What it does not see: values below 20 characters, all but the last 1,000 of a test file, values in another spelling than
- * their own (base64, percent-encoded), the headers Set-Cookie and Location, pages of
- * test/e2e, whose links and codes are meant for them, and secrets that only a process of its own
- * has made: of those only what the test itself wrote for it, and its operator's token, are known.
+ * their own and base64 (percent-encoded, and within a longer text in base64), the headers Set-Cookie and Location, and
+ * secrets that only a process of its own has made: of those only what the test itself wrote for it, and its operator's
+ * token, are known.
  */
 
 /** Shorter ones occur by chance, or are no secrets: `x`, `the-secret`. */
@@ -19,7 +19,8 @@ const CANARIES_MAX = 1_000
 /** Characters of one sink that are looked at. */
 const SINK_LENGTH_MAX = 4 * 1024 * 1024
 
-const canaries = new Set<string>()
+/** Values, each with the same in base64. */
+const canaries = new Map<string, string>()
 const found = new Map<string, string>()
 
 /** Notes a value of a `Secret`. Addresses and documents are wrapped because of what they hold, which is noted too. */
@@ -27,16 +28,21 @@ export function noteSecret(value: string): void {
   const bare = value.replace(/^(Bearer|Basic) /, '')
   if (bare.length < LENGTH_MIN || !/^[\w.~+/=-]+$/.test(bare)) return
   canaries.delete(bare)
-  canaries.add(bare)
-  const [oldest] = canaries
+  canaries.set(bare, base64Of(bare))
+  const [oldest] = canaries.keys()
   if (canaries.size > CANARIES_MAX && oldest !== undefined) canaries.delete(oldest)
 }
 
 /** Looks at what has reached a place where no secret may be. */
 export function noteSink(name: string, text: string): void {
   const looked = text.slice(0, SINK_LENGTH_MAX)
-  for (const canary of canaries) if (looked.includes(canary)) found.set(canary, name)
+  for (const [canary, base64] of canaries) {
+    if (looked.includes(canary) || looked.includes(base64)) found.set(canary, name)
+  }
 }
+
+/** Without its last characters, which depend on what follows. */
+const base64Of = (text: string) => Buffer.from(text).toString('base64').slice(0, -4)
 
 /** Headers whose very purpose is to give a browser something secret: its cookie, and state on its way to the provider. */
 const MEANT = ['set-cookie', 'location']

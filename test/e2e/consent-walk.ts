@@ -1,3 +1,5 @@
+import { notePage } from '../canaries.ts'
+
 /** More hops than any consent makes; beyond that something goes in circles. */
 const HOPS_MAX = 20
 
@@ -39,6 +41,8 @@ export async function walkConsent(link: string, alter: (url: URL) => void = () =
     })
     jar.store(url, answer.headers.getSetCookie())
     const text = await answer.text()
+    // The provider's pages are its own.
+    if (url.origin === new URL(link).origin) notePage(Object.fromEntries(answer.headers), text)
     const onward = wayOn(next, answer, text)
     if (onward === undefined) return { result: text, status: answer.status, urls, cookieValues: jar.values }
     next = onward

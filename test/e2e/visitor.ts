@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { notePage } from '../canaries.ts'
 import { createJar } from './consent-walk.ts'
 
 /** What every answer of the broker carries, whatever it is. */
@@ -58,7 +59,10 @@ export function createVisitor(publicUrl: string, allowedReturns: readonly string
     if (withCookies) jar.store(url, answer.headers.getSetCookie())
     const text = await answer.text()
     const location = answer.headers.get('location')
-    if (url.origin === origin) checkBroker(answer, text, allowedReturns)
+    if (url.origin === origin) {
+      checkBroker(answer, text, allowedReturns)
+      notePage(Object.fromEntries(answer.headers), text)
+    }
     const one = {
       url,
       status: answer.status,
