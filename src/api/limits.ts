@@ -50,6 +50,12 @@ export const WATCH_OF_ALL_WEIGHT = 1_000
  */
 export const RECEIVE_BYTES_MAX = 384 * 1024
 
+/**
+ * Bytes of a call's metadata, as HTTP/2 counts them: what gRPC's C core takes at the most. A JWT and a trace have a few
+ * thousand. Node's 64 KiB, outside of its heap until they are collected, would let one client fill memory with them.
+ */
+export const METADATA_BYTES_MAX = 16 * 1024
+
 /** Bytes of an answer: what gRPC clients accept unless told otherwise. Only lists come near. */
 export const SEND_BYTES_MAX = 4 * 1024 * 1024
 

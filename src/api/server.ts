@@ -12,6 +12,7 @@ import { addService } from './handler.ts'
 import { createHealth } from './health.ts'
 import * as limits from './limits.ts'
 import { type ListeningPorts, type OpenListener, openListener } from './listening.ts'
+import { limitMetadata } from './metadata-limit.ts'
 import { createNewestConnections } from './newest-connections.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addReflection } from './reflection.ts'
@@ -63,6 +64,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const gate = createGate({ callers, calls, connections, openStreams, shared, clock, log, denials })
   const health = createHealth(SERVICES)
   const server = new Server({ ...SERVER_OPTIONS, interceptors: [gate.intercept] })
+  limitMetadata(server, limits.METADATA_BYTES_MAX)
   const edge = { gate, watches: createWatchLimit(), shared, openStreams, log, denials }
   addService(server, TokenBrokerServiceService, createTokenProcedures(broker), edge)
   addService(server, AdminServiceService, createAdminProcedures(broker), edge)

@@ -21,6 +21,7 @@ export const LIMITS: readonly Limit[] = [
     ['open connections per listener', api.CONNECTIONS_MAX, ''],
     ['calls at a time per connection', api.STREAMS_MAX, ''],
     ['TLS handshake', api.TLS_HANDSHAKE_MS_MAX, 'ms'],
+    ['metadata of a call', api.METADATA_BYTES_MAX, 'bytes'],
     ['request', api.RECEIVE_BYTES_MAX, 'bytes'],
     ['answer', api.SEND_BYTES_MAX, 'bytes'],
     ['memory per connection', api.SESSION_MEGABYTES_MAX, 'MB'],

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { createConnection } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { status } from '@grpc/grpc-js'
+import { type Metadata, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CALL_MS_DEFAULT, RECEIVE_BYTES_MAX, STREAMS_MAX } from '../../src/api/limits.ts'
+import { CALL_MS_DEFAULT, METADATA_BYTES_MAX, RECEIVE_BYTES_MAX, STREAMS_MAX } from '../../src/api/limits.ts'
 import { GetStatusRequest } from '../../src/gen/tokenbroker/v1/token_broker.ts'
-import { call, OPERATOR_TOKEN, type RunningServer, startServer } from './running-server.ts'
+import { bearer, call, OPERATOR_TOKEN, type RunningServer, startServer } from './running-server.ts'
 
 const GET_STATUS = '/tokenbroker.v1.TokenBrokerService/GetStatus'
 const REQUEST = GetStatusRequest.fromPartial({ provider: 'pinterest', account: 'acme' })
@@ -72,6 +72,13 @@ function endOf(stream: ReturnType<typeof open>): Promise<number> {
 async function expectAlive() {
   const answer = await call(running.tokens, running.tokens.getStatus, REQUEST)
   expect(answer.status?.provider).toBe('pinterest')
+}
+
+/** What a caller sends, and one value of that many bytes. */
+function withMetadata(bytes: number): Metadata {
+  const metadata = bearer(OPERATOR_TOKEN)
+  metadata.set('x-large', 'x'.repeat(bytes))
+  return metadata
 }
 
 const good = GetStatusRequest.encode(REQUEST).finish()
@@ -179,6 +186,19 @@ describe('the server', () => {
     expect(headers['grpc-status']).toBe(String(status.DEADLINE_EXCEEDED))
     stream.end()
     await ended
+  })
+
+  it('refuses more metadata than the limit, and serves the other calls of the connection', async () => {
+    const { tokens } = running
+    await expectAlive()
+    const others = Array.from({ length: 3 }, () => call(tokens, tokens.getStatus, REQUEST))
+    await expect(
+      call(tokens, tokens.getStatus, REQUEST, withMetadata(METADATA_BYTES_MAX)),
+    ).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED })
+    expect(await Promise.all(others)).toHaveLength(3)
+    expect(
+      await call(tokens, tokens.getStatus, REQUEST, withMetadata(METADATA_BYTES_MAX - 1_024)),
+    ).toBeDefined()
   })
 
   it('announces how many streams it takes', async () => {

