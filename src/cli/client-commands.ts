@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { json } from './common-options.ts'
+import { json, provider } from './common-options.ts'
 import type { ConnectOptions } from './connect.ts'
 import type { DisconnectOptions } from './disconnect.ts'
 import type { HealthOptions } from './health.ts'
@@ -37,7 +37,7 @@ function addConnect(program: Command, io: Io, finish: Finish): void {
   program
     .command('connect')
     .description('print a consent link, open the browser, wait for the outcome')
-    .argument('<provider>', 'id of the configured provider')
+    .addArgument(provider())
     .addOption(account())
     .addOption(
       new Option('--scope <scope>', 'ask for this scope; repeatable')
@@ -67,7 +67,7 @@ function addToken(program: Command, io: Io, finish: Finish): void {
   program
     .command('token')
     .description('print an access token that works')
-    .argument('<provider>', 'id of the configured provider')
+    .addArgument(provider())
     .addOption(account())
     .option('--min-ttl <duration>', 'how long it must still live; 0 takes any unexpired one', duration())
     .option('--rejected-version <version>', 'report that the provider refused this version (HTTP 401)')
@@ -88,7 +88,7 @@ function addStatus(program: Command, io: Io, finish: Finish): void {
   program
     .command('status')
     .description('show the state of one connection; exit code 0 if it is connected, else 1')
-    .argument('<provider>', 'id of the configured provider')
+    .addArgument(provider())
     .addOption(account())
     .option('--verify', 'ask the provider whether the access token works')
     .addOption(json())
@@ -116,7 +116,7 @@ function addRefresh(program: Command, io: Io, finish: Finish): void {
   program
     .command('refresh')
     .description('refresh one connection now; the output holds no secret')
-    .argument('<provider>', 'id of the configured provider')
+    .addArgument(provider())
     .addOption(account())
     .addOption(json())
     .action(async (provider: string, options: RefreshOptions) => {
@@ -129,7 +129,7 @@ function addDisconnect(program: Command, io: Io, finish: Finish): void {
   program
     .command('disconnect')
     .description('forget the tokens of one connection and revoke them at the provider')
-    .argument('<provider>', 'id of the configured provider')
+    .addArgument(provider())
     .addOption(account())
     .addOption(
       new Option('--shared <what>', 'where revoking would end other connections of the same provider account')

@@ -1,6 +1,7 @@
-import { Option } from 'commander'
+import { Argument, Option } from 'commander'
+import { providerId } from './option-values.ts'
 
-/** Options that several commands have, worded once. */
+/** Arguments and options that several commands have, worded once. */
 
 /** Which configuration file an offline command reads. */
 export function configFile(): Option {
@@ -13,4 +14,9 @@ export function configFile(): Option {
 /** For programs that read the output. */
 export function json(): Option {
   return new Option('--json', 'print one JSON document')
+}
+
+/** Which provider's connection a command is about. */
+export function provider(): Argument {
+  return new Argument('<provider>', 'id of the configured provider').argParser(providerId)
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { BackupOptions } from './backup.ts'
 import type { Finish } from './client-commands.ts'
-import { configFile, json } from './common-options.ts'
+import { configFile, json, provider } from './common-options.ts'
 import type { Io } from './io.ts'
 import type { KeysOptions, KeysRotateOptions } from './keys.ts'
 import type { RebindOptions } from './rebind.ts'
@@ -38,7 +38,7 @@ export function addKeyCommands(program: Command, io: Io, finish: Finish): void {
   program
     .command('rebind')
     .description('send the tokens of connections to the endpoint and client that the configuration names now')
-    .argument('<provider>', 'id of the configured provider')
+    .addArgument(provider())
     .option('--account <account>', 'the connection of this account; "" is the system-level credential')
     .option('--all', 'all connections of the provider')
     .option('--dry-run', 'only tell what would be done')

@@ -1,13 +1,23 @@
 import { InvalidArgumentError } from 'commander'
 import { parseDuration } from './time.ts'
 
-/** How the values of options are read. Each throws InvalidArgumentError, which commander reports with the option's name. */
+/** How arguments and options are read. Each throws InvalidArgumentError, which commander reports with their name. */
 
 const PORT_MAX = 65_535
 /** The states that the broker stores; it derives the others when it is asked. */
 const STORED_STATES = ['ACTIVE', 'REAUTH_REQUIRED', 'CONNECTION_MISCONFIGURED'] as const
 
 export type StoredState = (typeof STORED_STATES)[number]
+
+/** A provider's id; the account, which `watch` and the log write behind a slash, is an option. */
+export function providerId(written: string): string {
+  const slash = written.indexOf('/')
+  if (slash < 0) return written
+  const account = written.slice(slash + 1)
+  throw new InvalidArgumentError(
+    `The account is an option here: ${written.slice(0, slash)} --account ${account || 'ACCOUNT'}`,
+  )
+}
 
 /** A duration as milliseconds, between two limits where they are given. */
 export function duration({ min = 0, max = Number.MAX_SAFE_INTEGER, range = '' } = {}) {

@@ -81,4 +81,13 @@ describe('help', () => {
     expect(exitCode).toBe(64)
     expect(JSON.parse(stdout)).toEqual({ error: { message: "missing required argument 'provider'" } })
   })
+
+  it.each(['connect', 'token', 'status', 'refresh', 'disconnect', 'rebind'])(
+    'of %s is given to who writes a connection as watch does, exit 64',
+    async command => {
+      const { stderr, exitCode } = await runCli([command, 'acme/shop'])
+      expect(exitCode).toBe(64)
+      expect(stderr).toContain('The account is an option here: acme --account shop')
+    },
+  )
 })
