@@ -32,7 +32,9 @@ export interface Acts {
 
 /** Creates what can be done in a world. */
 export function createActs(world: World): Acts {
-  const { scheduler, truth } = world
+  const { scheduler, truth, profile } = world
+  // What one has stored another tells the end of by its own clock.
+  const skewMsMax = profile.replicas > 1 ? 2 * profile.jumpMsMax : 0
   const lastVersion = new Map<string, string>()
   const draining = new Set<Process>()
   const underWay = new Map<Process, Set<Promise<unknown>>>()
@@ -80,6 +82,7 @@ export function createActs(world: World): Acts {
         account,
         askedAt: scheduler.now(),
         resumedAt: () => (process === replica.process ? replica.resumedAt : 0),
+        skewMsMax,
       }
       return call(replica, 'get', account, async () => {
         const token = await replica.broker.getAccessToken({

@@ -11,6 +11,8 @@ export interface Call {
   readonly askedAt: number
   /** When its process last went on after a pause, or started. */
   readonly resumedAt: () => number
+  /** By how much the clocks of those who share the store may differ. */
+  readonly skewMsMax: number
 }
 
 /** Checks an access token as it is answered: I2, I7, I9, and that it has not expired. */
@@ -32,7 +34,7 @@ export function checkServed(
     truth.violate('I9', `${process.name} answered ${value} before the record of it`)
   const end = truth.server.endOf(value) ?? 0
   // Whoever is paused over an answer cannot look at the clock again.
-  if (now >= end && call.resumedAt() <= call.askedAt && !truth.mistold.has(value))
+  if (now >= end + call.skewMsMax && call.resumedAt() <= call.askedAt && !truth.mistold.has(value))
     truth.violate('expired', `${process.name} answered ${value}, which ended ${now - end} ms ago`)
   checkDisconnected(truth, call, value, now, newsMsMax)
 }
