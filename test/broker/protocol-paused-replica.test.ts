@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { settle } from './fake-clock.ts'
+import { loseStore } from './faults.ts'
 import { createMachine, type Process } from './machine.ts'
-import { answers } from './scripted-server.ts'
+import { acted, answers } from './scripted-server.ts'
 
 const SECOND = 1_000
 const HOUR = 3_600_000
@@ -83,5 +84,27 @@ describe('a replica that was paused', () => {
     expect(await a.token()).toBe('CONSENT_REQUIRED')
     await clock.advance(SECOND)
     expect(server.revoked).toContain('rt-2')
+  })
+})
+
+describe('a store that was away for longer than a lease', () => {
+  it('is given what one replica was answered before another takes its lease over', async () => {
+    const { clock, server, run } = createMachine()
+    server.replay = 'single_use_family'
+    const [a, b] = [await run({ replica: 'a' }), await run({ replica: 'b' })]
+    await a.connect()
+    clock.jump(HOUR)
+    const gate = Promise.withResolvers<void>()
+    server.script.push(acted.late(gate.promise))
+    const asked = a.token()
+    await settle()
+    const mend = [loseStore(a), loseStore(b)]
+    gate.resolve()
+    await clock.advance(PAUSE_MS)
+    for (const one of mend) one()
+    await clock.advance(6 * SECOND)
+    expect(server.accepts(server.current())).toBe(true)
+    await asked
+    expect(await b.token()).toBe('at-2')
   })
 })

@@ -113,6 +113,7 @@ function refusedElsewhere({ providers, clock }: RefreshPorts, connection: Connec
 async function attempt(ports: RefreshPorts, connection: Connection, pass: Pass): Promise<RefreshOutcome> {
   const { store, clock, random, leases } = ports
   const { row } = connection
+  if (leases.isHeldByOther(row)) return reread(ports, connection)
   const handle = ports.providers.get(row.provider)
   const found = await handle.client.definition()
   if (found.ok && hasMoved(handle, found.value, row)) {

@@ -42,14 +42,14 @@ interface Ports extends RenewPorts {
   readonly revocations: Revocations
   readonly wallClock: WallClock
   readonly changes: Changes
-  readonly leases: Pick<Leases, 'owner'>
+  readonly leases: Pick<Leases, 'noteOutage' | 'mayTakeOver' | 'isHeldByOther'>
   readonly clock: Clock
   readonly log: Log
 }
 
 /** Creates the renewer; nothing happens before `start`. */
 export function createRenewer(ports: Ports): Renewer {
-  const { store, providers, refresher, revocations, clock, log } = ports
+  const { store, providers, refresher, revocations, leases, clock, log } = ports
   const running = new Set<Promise<void>>()
   const endings = createLanes<RevocationRow>(
     () => REVOCATIONS_AT_ONCE,
@@ -110,7 +110,7 @@ export function createRenewer(ports: Ports): Renewer {
   /** Attempts that died with their process come before everything else. */
   async function adopt(): Promise<void> {
     const isAlone = ports.replica === undefined
-    if (isAlone && isAdopted) return
+    if (isAlone ? isAdopted : !leases.mayTakeOver()) return
     const adoption = { now: clock.now(), leases: isAlone ? 'all' : 'expired' } as const
     const adopted = await store.adoptAttempts(adoption)
     if (adopted > 0) {
@@ -150,11 +150,7 @@ export function createRenewer(ports: Ports): Renewer {
   }
 
   function isIdle(row: ConnectionRow): boolean {
-    return !refresher.isRefreshing(row.id) && !ports.pending.has(row.id) && !isLeasedToOther(row)
-  }
-
-  function isLeasedToOther({ leaseOwner, leaseUntil = 0 }: ConnectionRow): boolean {
-    return leaseOwner !== undefined && leaseOwner !== ports.leases.owner && leaseUntil > clock.now()
+    return !refresher.isRefreshing(row.id) && !ports.pending.has(row.id) && !leases.isHeldByOther(row)
   }
 
   async function settleRevocations(): Promise<void> {
@@ -176,6 +172,7 @@ export function createRenewer(ports: Ports): Renewer {
     }
     trouble = storeError === undefined ? undefined : 'the store cannot be used'
     if (storeError !== undefined) {
+      leases.noteOutage()
       log.error('The store cannot be used, so renewals wait', { error: storeError })
     }
     storeError = undefined
