@@ -140,6 +140,7 @@ async function start(
   onStop(admin.close)
   onStop(consent.close)
   onStop(api.drain)
+  onStop(broker.rest)
   // Before anybody is served: the spool may hold the only refresh tokens that still work.
   await broker.start()
   const grpcPorts = await api.listen(config.listen.grpc)
