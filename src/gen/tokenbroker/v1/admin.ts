@@ -4455,7 +4455,8 @@ export const AdminServiceService = {
    * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
    * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
    * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see, which destroys
+   * nothing; `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent: {
     path: "/tokenbroker.v1.AdminService/CompleteConsent" as const,
@@ -4666,7 +4667,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
    * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
    * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see, which destroys
+   * nothing; `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent: handleUnaryCall<CompleteConsentRequest, CompleteConsentResponse>;
   /**
@@ -4795,7 +4797,8 @@ export interface AdminServiceClient extends Client {
    * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
    * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
    * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see, which destroys
+   * nothing; `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent(
     request: CompleteConsentRequest,
