@@ -59,6 +59,11 @@ export interface Broker extends AuditReader {
    * the spool may hold the only refresh token that still works.
    */
   start(): Promise<void>
+  /**
+   * Begins nothing by itself any more but to find out what became of refreshes whose outcome is unknown, which may not
+   * wait for the next start. For the time in which a stop waits for callers: what began meanwhile would prolong it.
+   */
+  rest(): void
   /** Stops background work and waits until refreshes in flight are stored. */
   stop(): Promise<void>
 }

@@ -134,6 +134,7 @@ export function createBroker(outside: BrokerPorts): Broker {
       expiry.start()
       endings.start()
     },
+    rest: renewer.rest,
     async stop() {
       restore.stop()
       await keys?.stop()

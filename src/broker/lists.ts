@@ -1,3 +1,4 @@
+import { hasConsent } from '../providers/provider.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { ConnectionCount } from '../store/queries.ts'
 import type { ConnectionRow } from '../store/rows.ts'
@@ -91,7 +92,7 @@ export async function listProviders(ports: ListPorts, sight?: Sight): Promise<Pr
     definition: client.written.id,
     environment: provider.environment,
     scopes: provider.scopes,
-    redirectUri: client.written.refresh.mode === 'client_credentials' ? '' : provider.redirectUri,
+    redirectUri: hasConsent(provider) ? provider.redirectUri : '',
     hasStaticToken: staticToken !== undefined,
     connectionCount: sum(provider.id, ['ACTIVE', 'REAUTH_REQUIRED', 'CONNECTION_MISCONFIGURED']),
     reauthRequiredCount: sum(provider.id, ['REAUTH_REQUIRED']),

@@ -1,5 +1,5 @@
 import type { Config, GrpcListener, Listener, RootKeySource } from '../config/config.ts'
-import type { Provider } from '../providers/provider.ts'
+import { hasConsent, type Provider } from '../providers/provider.ts'
 import { callerLines, callerToJson } from './caller-view.ts'
 import { fields, type Style, table } from './output.ts'
 
@@ -76,11 +76,6 @@ function tokenSources(provider: Provider): string {
   else if (provider.clientId !== undefined) sources.push('client credentials')
   if (provider.staticAccessToken !== undefined) sources.push('static token')
   return sources.join(', ')
-}
-
-/** Whether a browser is ever sent there. */
-function hasConsent(provider: Provider): boolean {
-  return provider.clientId !== undefined && provider.definition.refresh.mode !== 'client_credentials'
 }
 
 function listenerToJson(listener: GrpcListener): object {

@@ -5,9 +5,10 @@ import {
   TokenBrokerServiceService,
 } from '../gen/tokenbroker/v1/token_broker.ts'
 import { PROVIDER_CALL_DEADLINE_MS, withBroker } from './client.ts'
+import { declined } from './declined.ts'
 import { EXIT, usageError } from './exit.ts'
 import type { Io } from './io.ts'
-import { note, print, printJson } from './output.ts'
+import { print, printJson } from './output.ts'
 import { connectionLabel } from './status-view.ts'
 import { enumName } from './to-json.ts'
 
@@ -23,10 +24,7 @@ export interface DisconnectOptions {
 /** Forgets a connection's tokens and revokes them at the provider, once a person said yes. */
 export async function disconnect(provider: string, options: DisconnectOptions, io: Io): Promise<number> {
   const name = connectionLabel({ provider, account: options.account })
-  if (!options.yes && !(await confirmed(name, io))) {
-    note(io, 'Nothing was done.')
-    return EXIT.negative
-  }
+  if (!options.yes && !(await confirmed(name, io))) return declined(options.json, io)
   const response = await withBroker(io, broker =>
     broker.call(
       TokenBrokerServiceService.disconnect,

@@ -1,5 +1,6 @@
 import { AdminServiceService, type RebindConnectionsResponse } from '../gen/tokenbroker/v1/admin.ts'
 import { PROVIDER_CALL_DEADLINE_MS, withBroker } from './client.ts'
+import { declined } from './declined.ts'
 import { EXIT, usageError } from './exit.ts'
 import type { Io } from './io.ts'
 import { note, plain, print, printJson } from './output.ts'
@@ -35,7 +36,7 @@ export async function rebind(provider: string, options: RebindOptions, io: Io): 
       const preview = await call(true)
       if (dryRun) return report(preview, 'would be rebound', json, io)
       if (preview.reboundCount === 0) return report(preview, 'were rebound', json, io)
-      if (!(await isConfirmed(preview, io))) return EXIT.negative
+      if (!(await isConfirmed(preview, io))) return declined(json, io)
     }
     return report(await call(false), 'were rebound', json, io)
   })

@@ -140,6 +140,8 @@ async function start(
   onStop(admin.close)
   onStop(consent.close)
   onStop(api.drain)
+  // Calls may take a minute: what would be begun meanwhile would have to be waited for after them.
+  onStop(broker.rest)
   // Before anybody is served: the spool may hold the only refresh tokens that still work.
   await broker.start()
   const grpcPorts = await api.listen(config.listen.grpc)

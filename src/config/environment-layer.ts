@@ -58,7 +58,7 @@ function layServer(env: Environment, cwd: string, note: Note): Data {
   }
 }
 
-/** A variable replaces an address and keeps the TLS that the file has for it; of `grpc` one listener is left. */
+/** A variable replaces an address or a socket and keeps the TLS that the file has for it; of `grpc` one listener is left. */
 function layListen(listen: unknown, env: Environment, note: Note): unknown {
   if (listen !== undefined && !isData(listen)) return listen
   const laid: Record<string, unknown> = { ...listen }
@@ -68,11 +68,19 @@ function layListen(listen: unknown, env: Environment, note: Note): unknown {
     note(['listen', ...path, 'address'], { variable: name })
     return { ...(isData(below) ? below : {}), address }
   }
-  const grpc = take(['grpc', 0], 'TOKEN_BROKER_GRPC', Array.isArray(laid.grpc) ? laid.grpc[0] : undefined)
+  const first = Array.isArray(laid.grpc) ? withoutSocket(laid.grpc[0]) : undefined
+  const grpc = take(['grpc', 0], 'TOKEN_BROKER_GRPC', first)
   const http = take(['http'], 'TOKEN_BROKER_HTTP', laid.http)
   const admin = take(['admin'], 'TOKEN_BROKER_ADMIN', laid.admin)
   const changed = { ...laid, ...defined({ grpc: grpc && [grpc], http, admin }) }
   return Object.keys(changed).length === 0 ? listen : changed
+}
+
+/** A listener has an address or a socket, never both. */
+function withoutSocket(listener: unknown): unknown {
+  if (!isData(listener)) return listener
+  const { socket: _replaced, ...rest } = listener
+  return rest
 }
 
 function addProviders(providers: unknown, env: Environment, note: Note): unknown {

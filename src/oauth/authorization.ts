@@ -6,6 +6,7 @@ import { fillText } from './template.ts'
 
 /** What an authorization request is made of. */
 export interface AuthorizationInput {
+  /** As the exchange will name it: ours, or the alias that the definition has for it. */
   readonly redirectUri: string
   readonly state: Secret
   readonly scopes: readonly string[]
@@ -47,7 +48,7 @@ async function parametersOf(
   return {
     response_type: 'code',
     client_id: provider.clientId ?? '',
-    redirect_uri: authorize.redirect_alias ?? redirectUri,
+    redirect_uri: redirectUri,
     ...(scopes.length > 0 && { scope: scopes.join(authorize.scope_separator) }),
     state: state.expose(),
     ...(codeVerifier && {

@@ -28,3 +28,8 @@ export interface Provider {
   /** Ranges of addresses beside the public internet's at which this provider may live. Absent = none. */
   readonly allowNetworks?: readonly string[]
 }
+
+/** Whether a human can ever consent: there is a client, and its grants are not its own credentials. */
+export function hasConsent({ clientId, definition }: Pick<Provider, 'clientId' | 'definition'>): boolean {
+  return clientId !== undefined && definition.refresh.mode !== 'client_credentials'
+}

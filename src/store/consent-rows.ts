@@ -40,6 +40,7 @@ export interface ConsentStart {
   readonly stateHash: string
   readonly cookieHash: string
   readonly sealedVerifier?: Uint8Array
+  /** As it was sent, for the exchange. */
   readonly redirectUri: string
 }
 

@@ -268,6 +268,7 @@ export function createFakeBroker(overrides: Partial<Broker> = {}): Broker {
     },
     unreadiness: () => [],
     start: async () => {},
+    rest: () => {},
     stop: async () => {},
     ...overrides,
   }

@@ -22,6 +22,17 @@ describe('consent.finish()', () => {
     })
   })
 
+  it('exchanges the code with the redirect URI that it was asked for with, also where another name stands for it', async () => {
+    const { depart, comeBack, server } = await createWorld({
+      definition: { authorize: { url: 'https://as.example/authorize', redirect_alias: 'Acme-RuName' } },
+    })
+    const { state, departure } = await depart()
+    const asked = new URL(departure.authorizationUrl.expose()).searchParams.get('redirect_uri')
+    await comeBack({ code: 'c', state })
+    const exchanged = new URLSearchParams(server.http.sent[0]?.body).get('redirect_uri')
+    expect([asked, exchanged]).toEqual(['Acme-RuName', 'Acme-RuName'])
+  })
+
   it('is not called expired while the code is exchanged, which takes minutes at the most', async () => {
     const { depart, comeBack, broker, server, clock } = await createWorld()
     const { link, state } = await depart()

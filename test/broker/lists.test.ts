@@ -148,3 +148,18 @@ describe('listProviders() of who may see', () => {
     expect(read).toBe(0)
   })
 })
+
+describe('listProviders()', () => {
+  it.each([
+    ['has consent', {}, 'https://broker.example/oauth/callback/acme'],
+    ['needs nobody', { definition: { refresh: { mode: 'client_credentials' } } }, ''],
+    [
+      'has no client',
+      { provider: { clientId: undefined, clientSecrets: [], staticAccessToken: new Secret('s') } },
+      '',
+    ],
+  ])('names a redirect URI to register where the provider %s', async (_, options, redirectUri) => {
+    const { broker } = await createWorld(options)
+    expect(await broker.listProviders()).toMatchObject([{ provider: 'acme', redirectUri }])
+  })
+})

@@ -161,6 +161,25 @@ describe('renewal', () => {
     await broker.stop()
   })
 
+  it('renews nothing while it rests, but finds out what became of a refresh whose answer was lost', async () => {
+    const { connect, broker, clock, server, store } = await createWorld()
+    for (const account of ['due', 'lost']) await connect({ account })
+    broker.start()
+    await clock.advance(1)
+    const row = await store.findConnection('acme', 'lost')
+    if (row === undefined) throw new Error('not connected')
+    broker.rest()
+    const { id, grantEpoch, counter } = row
+    const attempt = { id, grantEpoch, counter, failures: 0, attemptId: 'lost', now: clock.now() }
+    await store.beginAttempt({ ...attempt, leaseOwner: 'local', leaseUntil: clock.now() })
+    await store.adoptAttempts({ now: clock.now(), leases: 'all' })
+    const before = server.http.sent.length
+    await clock.advance(HOUR)
+    expect(server.http.sent).toHaveLength(before + 1)
+    expect((await store.findConnection('acme', 'lost'))?.outcomeUnknownSince).toBeUndefined()
+    await broker.stop()
+  })
+
   it('starts nothing new once it is told to stop', async () => {
     const { connect, broker, clock, server } = await createWorld({
       provider: { limits: { concurrency: 1, perSecond: 100 } },

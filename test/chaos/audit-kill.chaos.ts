@@ -12,6 +12,7 @@ import { bearer, call } from '../api/running-server.ts'
 import { MAIN } from '../cli/run-process.ts'
 import { createHome, HOST, type Home } from '../e2e/broker-process.ts'
 import { byForm } from './form.ts'
+import { report } from './report.ts'
 
 const KILLS = byForm({ middle: 20, full: 1_000 })
 const ACCOUNTS = Array.from({ length: 12 }, (_, index) => `account-${index}`)
@@ -51,6 +52,7 @@ describe('SIGKILL at a random moment while tokens are given out', () => {
         const given = held.length - before
         if (given > 0 && given < ACCOUNTS.length * CALLERS.length) partial++
       }
+      report('kills while tokens are given out', { rounds: KILLS, held: held.length, partial })
       // Otherwise the kills came when nothing was under way.
       expect(held.length).toBeGreaterThan(0)
       expect(partial).toBeGreaterThan(0)

@@ -131,6 +131,13 @@ describe('rebind', () => {
     expect(requests).toEqual([true, false].slice(0, calls))
   })
 
+  it('says so in its one document with --json if the answer is no', async () => {
+    const answers = { rebindConnections: () => moved }
+    const result = await run(['rebind', 'acme', '--all', '--json'], answers, { answer: 'no' })
+    expect(result.exitCode).toBe(1)
+    expect(JSON.parse(result.stdout)).toEqual({ error: { message: 'nothing was done' } })
+  })
+
   it('says where else tokens may go, to be revoked and verified', async () => {
     const endpointOrigins = ['https://new.example', 'https://revoke.example']
     const result = await run(

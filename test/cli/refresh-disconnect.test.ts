@@ -113,6 +113,12 @@ describe('disconnect', () => {
     expect(broker?.calls).toEqual([])
   })
 
+  it('says so in its one document with --json', async () => {
+    const result = await run(['disconnect', 'pinterest', '--json'], revoked, { answer: 'n' })
+    expect(result.exitCode).toBe(1)
+    expect(JSON.parse(result.stdout)).toEqual({ error: { message: 'nothing was done' } })
+  })
+
   it.each(['y', 'YES'])('asks, and disconnects if the answer is "%s"', async answer => {
     const result = await run(['disconnect', 'square', '--account', 'shop-7'], revoked, { answer })
     expect(result.questions).toEqual([

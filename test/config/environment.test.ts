@@ -172,6 +172,12 @@ ${SOMEBODY}
     })
   })
 
+  it('puts the address of a variable in the place of a socket', async () => {
+    const env = { TOKEN_BROKER_GRPC: '127.0.0.1:9' }
+    const { listen } = await load('listen: {grpc: [{socket: run/tb.sock}]}', { env })
+    expect(listen.grpc).toEqual([{ host: '127.0.0.1', port: 9 }])
+  })
+
   it('starts relative paths of variables in the working directory, not in the folder of the file', async () => {
     const config = await load(undefined, {
       argvPath: '/etc/b.yaml',

@@ -57,7 +57,8 @@ export async function startConsent(
   const pkce = found.value.authorize.pkce === 's256'
   // 43 characters of the verifier's alphabet (RFC 7636 section 4.1).
   const codeVerifier = pkce ? new Secret(ports.random.token(CONSENT_TOKEN_BYTES)) : undefined
-  const { redirectUri } = provider
+  // The exchange has to name it in the very same words (RFC 6749 section 4.1.3).
+  const redirectUri = found.value.authorize.redirect_alias ?? provider.redirectUri
   const { scopes, variables } = consent
   const url = await authorizationUrl(found.value, provider, {
     redirectUri,

@@ -28,6 +28,8 @@ export interface Renewer {
   /** What a former run left undone. A store that cannot be written now is tried again in the background. */
   recover(): Promise<void>
   start(): void
+  /** From now on only refreshes whose outcome is unknown are begun: the next start may be too late for them. */
+  rest(): void
   /** Starts nothing new; resolves when what is under way has ended. */
   stop(): Promise<void>
   /** Why the last look at the store failed; absent = it worked. */
@@ -60,6 +62,7 @@ export function createRenewer(ports: Ports): Renewer {
   let unwatch = () => {}
   let lookAt = Number.POSITIVE_INFINITY
   let stopped = true
+  let resting = false
   let isSpoolRead = false
   let isAdopted = false
   let storeError: unknown
@@ -165,8 +168,8 @@ export function createRenewer(ports: Ports): Renewer {
       await ports.wallClock.look()
       await bringForward()
       for (const handle of providers.all()) await renewDue(handle, true)
-      for (const handle of providers.all()) await renewDue(handle, false)
-      await settleRevocations()
+      if (!resting) for (const handle of providers.all()) await renewDue(handle, false)
+      if (!resting) await settleRevocations()
     } catch (error) {
       storeError = error
     }
@@ -206,9 +209,13 @@ export function createRenewer(ports: Ports): Renewer {
     start() {
       if (!stopped) return
       stopped = false
+      resting = false
       lookAt = Number.NEGATIVE_INFINITY
       unwatch = ports.changes.watchAll(hasten)
       look = tick()
+    },
+    rest() {
+      resting = true
     },
     async stop() {
       stopped = true

@@ -31,7 +31,7 @@ export const protobufFileName = "tokenbroker/v1/admin.proto";
 export const ConsentState = {
   /** UNSPECIFIED - Not used. */
   UNSPECIFIED: 0,
-  /** PENDING - The link was not used, or the browser is at the provider. */
+  /** PENDING - The link was not used, the browser is at the provider, or its code is being exchanged. */
   PENDING: 1,
   /** HELD - The provider answered; the calling service has to confirm its user with `CompleteConsent`. */
   HELD: 2,
@@ -162,9 +162,12 @@ export interface CreateConsentLinkRequest {
   provider: string;
   /** Optional. The account that the connection is for. Empty names the system-level credential. */
   account: string;
-  /** Optional. The scopes to ask for. Empty means the configured ones. At most 100. */
+  /** Optional. The scopes to ask for. Empty means the configured ones. At most 100, each at most 256 characters. */
   scopes: string[];
-  /** Optional. Values of the definition's variables (`shop` of a multi-tenant provider). */
+  /**
+   * Optional. Values of the definition's variables (`shop` of a multi-tenant provider). At most 16, each at most 256
+   * bytes.
+   */
   variables: { [key: string]: string };
   /**
    * Optional. Who is expected to consent, in the calling service's own words: the user who is logged in there.
@@ -172,7 +175,7 @@ export interface CreateConsentLinkRequest {
    */
   subject: string;
   /**
-   * Optional. The id of a configured return URL; makes the consent a two-step one: use it for every link that is
+   * Optional. The id of one of the configured `return_urls`; makes the consent a two-step one: use it for every link that is
    * given to an end user. The browser is sent there with `consent_id` and `receipt`, or with `consent_id` and
    * `error` if the provider refused.
    */
@@ -292,7 +295,7 @@ export interface ImportConnectionRequest {
   provider: string;
   /** Optional. The account that the connection is for. Empty names the system-level credential. */
   account: string;
-  /** The credential that the grant is taken over by. */
+  /** Required. The credential that the grant is taken over by. Tokens have at most 16,384 characters. */
   credential:
     | //
     /** An access token. Secret. */
@@ -301,27 +304,36 @@ export interface ImportConnectionRequest {
     /** A token that the provider's migration operation turns into a grant. Secret. */
     { $case: "migrationToken"; value: string }
     | undefined;
-  /** Optional. The refresh token. Secret. */
+  /** Optional. The refresh token. Secret. Not beside `migration_token`, as a migration brings its own. */
   refreshToken: string;
-  /** Optional. When the access token expires. Unset means unknown. */
+  /**
+   * Optional. When the access token expires. Unset means unknown. Not beside `migration_token`; in the past only
+   * where it can be renewed.
+   */
   expireTime:
     | Date
     | undefined;
-  /** Optional. When the refresh token expires. Unset means unknown. */
+  /** Optional. When the refresh token expires, in the future. Unset means unknown. Only with `refresh_token`. */
   refreshExpireTime:
     | Date
     | undefined;
-  /** Optional. The scopes that were granted. Empty means unknown. */
+  /** Optional. The scopes that were granted. Empty means unknown. At most 100, each at most 256 characters. */
   scopes: string[];
-  /** Optional. The provider's own identifier of the account. */
+  /** Optional. The provider's own identifier of the account. At most 256 bytes. */
   providerAccountId: string;
-  /** Optional. Values of the definition's variables. */
+  /** Optional. Values of the definition's variables. At most 16, each at most 256 bytes. */
   variables: { [key: string]: string };
-  /** Optional. What callers need beside the token. */
+  /**
+   * Optional. What callers need beside the token, as far as the definition knows it. At most 16, each at most 1,024
+   * bytes.
+   */
   attributes: { [key: string]: string };
   /** Optional. How to check the grant. */
   check: ImportCheck;
-  /** Optional. Whether an existing connection may be replaced. The same grant again needs no leave. */
+  /**
+   * Optional. Whether a grant that is stored for the connection may be given up for this one. The same grant again
+   * needs no leave.
+   */
   replace: boolean;
 }
 
@@ -373,7 +385,7 @@ export interface Provider {
   hasStaticToken: boolean;
   /** Output only. How many connections are stored that the caller may see. */
   connectionCount: number;
-  /** Output only. How many of them need a human. */
+  /** Output only. How many of them have the state `CONNECTION_STATE_REAUTH_REQUIRED`: a human has to consent again. */
   reauthRequiredCount: number;
   /** Output only. How the provider has been answering. */
   health: ProviderHealth | undefined;
@@ -524,7 +536,7 @@ export interface AuditRecord_DetailsEntry {
 
 /** The request of `FindReleases`. It holds a token. */
 export interface FindReleasesRequest {
-  /** Required. The access token that was found somewhere. Secret. */
+  /** Required. The access token that was found somewhere, at most 16,384 characters. Secret. */
   accessToken: string;
 }
 
@@ -4405,7 +4417,8 @@ export const AdminServiceService = {
    * Creates a single-use URL with which a browser starts consent for one connection.
    *
    * An existing connection keeps working until the new consent completes.
-   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `INVALID_ARGUMENT` for malformed scopes or variables,
+   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `INVALID_ARGUMENT` for malformed scopes or variables, for a
+   * `return_id` that is not configured, and for one of `return_id` and `subject` without the other,
    * `FAILED_PRECONDITION` (`PROVIDER_MISCONFIGURED`) if the provider has no client id or no browser consent.
    */
   createConsentLink: {
@@ -4421,7 +4434,7 @@ export const AdminServiceService = {
   },
   /**
    * Reports how a consent went. Outcomes are kept for 24 hours.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`).
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see.
    */
   getConsent: {
     path: "/tokenbroker.v1.AdminService/GetConsent" as const,
@@ -4442,7 +4455,8 @@ export const AdminServiceService = {
    * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
    * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
    * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see, which destroys
+   * nothing; `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent: {
     path: "/tokenbroker.v1.AdminService/CompleteConsent" as const,
@@ -4455,7 +4469,11 @@ export const AdminServiceService = {
       Buffer.from(CompleteConsentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CompleteConsentResponse => CompleteConsentResponse.decode(value),
   },
-  /** Lists connections, ordered by provider and account. */
+  /**
+   * Lists connections, ordered by provider and account.
+   *
+   * A page may hold fewer connections than asked for and not be the last: `next_page_token` tells.
+   */
   listConnections: {
     path: "/tokenbroker.v1.AdminService/ListConnections" as const,
     requestStream: false as const,
@@ -4468,8 +4486,12 @@ export const AdminServiceService = {
     responseDeserialize: (value: Buffer): ListConnectionsResponse => ListConnectionsResponse.decode(value),
   },
   /**
-   * Takes over a grant that another system obtained.
-   * Fails with `ALREADY_EXISTS` (`CONNECTION_EXISTS`) without `replace`.
+   * Takes over a grant that another system obtained. What it refuses, it has not stored.
+   * Fails with `ALREADY_EXISTS` (`CONNECTION_EXISTS`) if another grant is there, without `replace`;
+   * `FAILED_PRECONDITION` if the provider refuses the token (`REAUTH_REQUIRED`), if scopes are missing that the
+   * configuration insists on (`SCOPE_NOT_GRANTED`), or if the provider can have no grants or refuses our client or its
+   * parameters (`PROVIDER_MISCONFIGURED`, `CONNECTION_MISCONFIGURED`); `INVALID_ARGUMENT` also for a check that the
+   * provider does not offer; `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) if the provider has to be asked and does not say.
    */
   importConnection: {
     path: "/tokenbroker.v1.AdminService/ImportConnection" as const,
@@ -4501,7 +4523,8 @@ export const AdminServiceService = {
    * Headers are sent as soon as the stream is open, also while there is no connection. It may end with
    * `UNAVAILABLE` at any time, for instance for a reader that falls too far behind; reconnect with backoff, and take
    * what the new stream does not list as gone. It counts as one of the caller's, and of its HTTP/2 connection's, 900
-   * watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * watches, and as 1,000 of the 100,000 connections that one caller may watch; more fail with `RESOURCE_EXHAUSTED`
+   * (`RATE_LIMITED`).
    */
   watchConnections: {
     path: "/tokenbroker.v1.AdminService/WatchConnections" as const,
@@ -4624,13 +4647,14 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * Creates a single-use URL with which a browser starts consent for one connection.
    *
    * An existing connection keeps working until the new consent completes.
-   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `INVALID_ARGUMENT` for malformed scopes or variables,
+   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `INVALID_ARGUMENT` for malformed scopes or variables, for a
+   * `return_id` that is not configured, and for one of `return_id` and `subject` without the other,
    * `FAILED_PRECONDITION` (`PROVIDER_MISCONFIGURED`) if the provider has no client id or no browser consent.
    */
   createConsentLink: handleUnaryCall<CreateConsentLinkRequest, CreateConsentLinkResponse>;
   /**
    * Reports how a consent went. Outcomes are kept for 24 hours.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`).
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see.
    */
   getConsent: handleUnaryCall<GetConsentRequest, GetConsentResponse>;
   /**
@@ -4643,14 +4667,23 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
    * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
    * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see, which destroys
+   * nothing; `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent: handleUnaryCall<CompleteConsentRequest, CompleteConsentResponse>;
-  /** Lists connections, ordered by provider and account. */
+  /**
+   * Lists connections, ordered by provider and account.
+   *
+   * A page may hold fewer connections than asked for and not be the last: `next_page_token` tells.
+   */
   listConnections: handleUnaryCall<ListConnectionsRequest, ListConnectionsResponse>;
   /**
-   * Takes over a grant that another system obtained.
-   * Fails with `ALREADY_EXISTS` (`CONNECTION_EXISTS`) without `replace`.
+   * Takes over a grant that another system obtained. What it refuses, it has not stored.
+   * Fails with `ALREADY_EXISTS` (`CONNECTION_EXISTS`) if another grant is there, without `replace`;
+   * `FAILED_PRECONDITION` if the provider refuses the token (`REAUTH_REQUIRED`), if scopes are missing that the
+   * configuration insists on (`SCOPE_NOT_GRANTED`), or if the provider can have no grants or refuses our client or its
+   * parameters (`PROVIDER_MISCONFIGURED`, `CONNECTION_MISCONFIGURED`); `INVALID_ARGUMENT` also for a check that the
+   * provider does not offer; `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) if the provider has to be asked and does not say.
    */
   importConnection: handleUnaryCall<ImportConnectionRequest, ImportConnectionResponse>;
   /** Lists the configured providers with their definitions, health and counts. */
@@ -4663,7 +4696,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * Headers are sent as soon as the stream is open, also while there is no connection. It may end with
    * `UNAVAILABLE` at any time, for instance for a reader that falls too far behind; reconnect with backoff, and take
    * what the new stream does not list as gone. It counts as one of the caller's, and of its HTTP/2 connection's, 900
-   * watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * watches, and as 1,000 of the 100,000 connections that one caller may watch; more fail with `RESOURCE_EXHAUSTED`
+   * (`RATE_LIMITED`).
    */
   watchConnections: handleServerStreamingCall<WatchConnectionsRequest, WatchConnectionsResponse>;
   /**
@@ -4715,7 +4749,8 @@ export interface AdminServiceClient extends Client {
    * Creates a single-use URL with which a browser starts consent for one connection.
    *
    * An existing connection keeps working until the new consent completes.
-   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `INVALID_ARGUMENT` for malformed scopes or variables,
+   * Fails with `NOT_FOUND` (`PROVIDER_NOT_FOUND`), `INVALID_ARGUMENT` for malformed scopes or variables, for a
+   * `return_id` that is not configured, and for one of `return_id` and `subject` without the other,
    * `FAILED_PRECONDITION` (`PROVIDER_MISCONFIGURED`) if the provider has no client id or no browser consent.
    */
   createConsentLink(
@@ -4735,7 +4770,7 @@ export interface AdminServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Reports how a consent went. Outcomes are kept for 24 hours.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`).
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see.
    */
   getConsent(
     request: GetConsentRequest,
@@ -4762,7 +4797,8 @@ export interface AdminServiceClient extends Client {
    * not the link's own, the code is destroyed and the consent fails (`NOT_CONFIRMED`).
    * May be repeated by the same caller for the same subject: a consent that is not held is answered as it is.
    * While another call completes it, that is `CONSENT_STATE_HELD`; ask `GetConsent` then.
-   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), `INVALID_ARGUMENT` for a consent without `return_id`.
+   * Fails with `NOT_FOUND` (`CONSENT_NOT_FOUND`), also for a consent that the caller may not see, which destroys
+   * nothing; `INVALID_ARGUMENT` for a consent without `return_id`.
    */
   completeConsent(
     request: CompleteConsentRequest,
@@ -4779,7 +4815,11 @@ export interface AdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CompleteConsentResponse) => void,
   ): ClientUnaryCall;
-  /** Lists connections, ordered by provider and account. */
+  /**
+   * Lists connections, ordered by provider and account.
+   *
+   * A page may hold fewer connections than asked for and not be the last: `next_page_token` tells.
+   */
   listConnections(
     request: ListConnectionsRequest,
     callback: (error: ServiceError | null, response: ListConnectionsResponse) => void,
@@ -4796,8 +4836,12 @@ export interface AdminServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListConnectionsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Takes over a grant that another system obtained.
-   * Fails with `ALREADY_EXISTS` (`CONNECTION_EXISTS`) without `replace`.
+   * Takes over a grant that another system obtained. What it refuses, it has not stored.
+   * Fails with `ALREADY_EXISTS` (`CONNECTION_EXISTS`) if another grant is there, without `replace`;
+   * `FAILED_PRECONDITION` if the provider refuses the token (`REAUTH_REQUIRED`), if scopes are missing that the
+   * configuration insists on (`SCOPE_NOT_GRANTED`), or if the provider can have no grants or refuses our client or its
+   * parameters (`PROVIDER_MISCONFIGURED`, `CONNECTION_MISCONFIGURED`); `INVALID_ARGUMENT` also for a check that the
+   * provider does not offer; `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) if the provider has to be asked and does not say.
    */
   importConnection(
     request: ImportConnectionRequest,
@@ -4838,7 +4882,8 @@ export interface AdminServiceClient extends Client {
    * Headers are sent as soon as the stream is open, also while there is no connection. It may end with
    * `UNAVAILABLE` at any time, for instance for a reader that falls too far behind; reconnect with backoff, and take
    * what the new stream does not list as gone. It counts as one of the caller's, and of its HTTP/2 connection's, 900
-   * watches; more fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * watches, and as 1,000 of the 100,000 connections that one caller may watch; more fail with `RESOURCE_EXHAUSTED`
+   * (`RATE_LIMITED`).
    */
   watchConnections(
     request: WatchConnectionsRequest,
