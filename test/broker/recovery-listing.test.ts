@@ -34,7 +34,8 @@ describe('an unknown outcome is found out at once', () => {
     }
     clock.jump(1)
     const process = await machine.run({ replica: 'a' })
-    await clock.advance(2_000)
+    // For ten seconds after its start it takes over no lease.
+    await clock.advance(12_000)
     expect(await process.status({ account: last })).toMatchObject({
       healthy: true,
       outcomeUnknownSince: undefined,
