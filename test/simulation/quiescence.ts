@@ -112,8 +112,9 @@ async function checkAnswer(
   const name = `${replica.process.name} about "${account}"`
   if (ending === undefined) return truth.violate('stuck', `no answer from ${name}`)
   const alive = row !== undefined && isAlive(truth, row, scheduler.now())
-  if (alive && !ending.ok && row.attemptId !== undefined && asksLeft > 1) {
-    // Another replica renews it just now: whoever asks is told to come back in a second.
+  const isShared = world.profile.replicas > 1
+  if (alive && !ending.ok && (isShared || row.attemptId !== undefined) && asksLeft > 1) {
+    // Another replica renews it just now, or did when it was asked for: whoever asks is told to come back in a second.
     await world.run(RETRY_AFTER_MS)
     return checkAnswer(world, acts, replica, account, asksLeft - 1)
   }
