@@ -114,8 +114,5 @@ function stateOf(handle: ProviderHandle | undefined, connection: Connection): Co
   if (connection.tokens === undefined) return 'UNREADABLE'
   if (row.state !== 'ACTIVE') return row.state
   if (handle === undefined || refusesClient(handle)) return 'PROVIDER_MISCONFIGURED'
-  const { written } = handle.client
-  // Before discovery the endpoint is not known, so it cannot be compared.
-  if (written.issuer === undefined && hasMoved(handle, written, row)) return 'PROVIDER_MISCONFIGURED'
-  return 'ACTIVE'
+  return hasMoved(handle, handle.knownDefinition(), row) ? 'PROVIDER_MISCONFIGURED' : 'ACTIVE'
 }
