@@ -38,6 +38,7 @@ function statusOfNothing(
   clock: Clock,
 ): ConnectionStatus {
   const token = name.account === '' ? handle?.staticToken : undefined
+  const mode = handle?.client.written.refresh.mode
   const state = 'NOT_CONNECTED'
   return {
     provider: name.provider,
@@ -57,6 +58,7 @@ function statusOfNothing(
       name,
       hasStaticToken: token !== undefined,
       needsRefreshToken: true,
+      connectsItself: mode === 'client_credentials' && name.account === '',
       now: clock.now(),
     }),
     version: token?.version ?? '',
