@@ -195,7 +195,10 @@ export interface AccessToken {
     | undefined;
   /** Output only. Where `expire_time` comes from. */
   expiry: Expiry;
-  /** Output only. The scopes that were granted, as far as the provider tells. */
+  /**
+   * Output only. The scopes that were granted; those that were asked for where the provider tells nothing else (RFC 6749
+   * section 5.1).
+   */
   scopes: string[];
   /** Output only. Where the token comes from. */
   source: Source;
@@ -345,7 +348,7 @@ export interface ConnectionStatus {
   providerAccountName: string;
   /** Output only. The scopes that were asked for at consent. */
   requestedScopes: string[];
-  /** Output only. The scopes that were granted. */
+  /** Output only. The scopes that were granted; those that were asked for where the provider tells nothing else. */
   grantedScopes: string[];
   /** Output only. The scopes that were asked for and not granted. */
   missingScopes: string[];
@@ -2445,8 +2448,10 @@ export const DisconnectResponse: MessageFns<DisconnectResponse> = {
  *
  * Every error carries a `google.rpc.ErrorInfo` with a `reason` from a closed set and the domain
  * `tokenbroker`; a `google.rpc.RetryInfo` where a retry helps; a `google.rpc.Help` where a human is
- * needed. Clients retry `UNAVAILABLE` and `RESOURCE_EXHAUSTED` after the stated delay, and nothing else. What gRPC itself
- * refuses carries none of these: a message of more than 384 KiB, more than 16 KiB of metadata, an unknown method.
+ * needed. Clients retry after the delay of a `RetryInfo`, which `UNAVAILABLE` and `RESOURCE_EXHAUSTED` always have, and
+ * without one they do not. What gRPC itself says carries none of these: that the broker cannot be reached, which is to
+ * be retried with backoff; or that a message is larger than 384 KiB, the metadata are larger than 16 KiB, or the method
+ * is unknown.
  *
  * Every call must be authenticated: by `authorization: Bearer <token>`, where the token is a static one or a JWT, or
  * by the client certificate of its connection. A caller that may not see a connection gets `PERMISSION_DENIED`
@@ -2464,9 +2469,9 @@ export const TokenBrokerServiceService = {
    * Fails with `FAILED_PRECONDITION` and the reason `CONSENT_REQUIRED` (never connected, or
    * disconnected), `REAUTH_REQUIRED` (the grant is dead), `SCOPE_NOT_GRANTED`, `MIN_TTL_UNREACHABLE`,
    * `STATIC_TOKEN_REJECTED`, `NO_REFRESH_TOKEN`, `PROVIDER_MISCONFIGURED` or
-   * `CONNECTION_MISCONFIGURED`. Do not retry these: a human has to act first, or for `MIN_TTL_UNREACHABLE` the caller,
-   * who asks for less. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider is configured) and
-   * `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
+   * `CONNECTION_MISCONFIGURED`. A human has to act first, or for `MIN_TTL_UNREACHABLE` the caller, who asks for less: do
+   * not retry them, unless there is a `RetryInfo`. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider
+   * is configured) and `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
    */
   getAccessToken: {
     path: "/tokenbroker.v1.TokenBrokerService/GetAccessToken" as const,
@@ -2570,9 +2575,9 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
    * Fails with `FAILED_PRECONDITION` and the reason `CONSENT_REQUIRED` (never connected, or
    * disconnected), `REAUTH_REQUIRED` (the grant is dead), `SCOPE_NOT_GRANTED`, `MIN_TTL_UNREACHABLE`,
    * `STATIC_TOKEN_REJECTED`, `NO_REFRESH_TOKEN`, `PROVIDER_MISCONFIGURED` or
-   * `CONNECTION_MISCONFIGURED`. Do not retry these: a human has to act first, or for `MIN_TTL_UNREACHABLE` the caller,
-   * who asks for less. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider is configured) and
-   * `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
+   * `CONNECTION_MISCONFIGURED`. A human has to act first, or for `MIN_TTL_UNREACHABLE` the caller, who asks for less: do
+   * not retry them, unless there is a `RetryInfo`. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider
+   * is configured) and `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
    */
   getAccessToken: handleUnaryCall<GetAccessTokenRequest, GetAccessTokenResponse>;
   /**
@@ -2632,9 +2637,9 @@ export interface TokenBrokerServiceClient extends Client {
    * Fails with `FAILED_PRECONDITION` and the reason `CONSENT_REQUIRED` (never connected, or
    * disconnected), `REAUTH_REQUIRED` (the grant is dead), `SCOPE_NOT_GRANTED`, `MIN_TTL_UNREACHABLE`,
    * `STATIC_TOKEN_REJECTED`, `NO_REFRESH_TOKEN`, `PROVIDER_MISCONFIGURED` or
-   * `CONNECTION_MISCONFIGURED`. Do not retry these: a human has to act first, or for `MIN_TTL_UNREACHABLE` the caller,
-   * who asks for less. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider is configured) and
-   * `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
+   * `CONNECTION_MISCONFIGURED`. A human has to act first, or for `MIN_TTL_UNREACHABLE` the caller, who asks for less: do
+   * not retry them, unless there is a `RetryInfo`. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider
+   * is configured) and `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
    */
   getAccessToken(
     request: GetAccessTokenRequest,
