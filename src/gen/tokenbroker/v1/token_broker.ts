@@ -312,7 +312,7 @@ export interface GetStatusRequest {
   account: string;
   /**
    * Optional. Asks the provider whether the access token works. The answer is in `verification`
-   * and changes no state. One that is not older than 5 seconds is given again, whoever asked for it:
+   * and changes no state; it takes as long as the provider does. One that is not older than 5 seconds is given again, whoever asked for it:
    * `verification` says when that was. A caller that would have the provider asked more than 60 times a
    * minute, for all connections together, gets `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
@@ -2456,6 +2456,8 @@ export const DisconnectResponse: MessageFns<DisconnectResponse> = {
  * Every call must be authenticated: by `authorization: Bearer <token>`, where the token is a static one or a JWT, or
  * by the client certificate of its connection. A caller that may not see a connection gets `PERMISSION_DENIED`
  * (`ACCESS_DENIED`), whether or not the connection exists; one over a limit `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+ *
+ * A call without a deadline ends after 30 seconds, with any after 70, as `DEADLINE_EXCEEDED`; streams may last.
  */
 export type TokenBrokerServiceService = typeof TokenBrokerServiceService;
 export const TokenBrokerServiceService = {
