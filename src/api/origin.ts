@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isIPv6 } from 'node:net'
 import type { Metadata } from '@grpc/grpc-js'
 import type { CallerIdentity } from '../broker/broker.ts'
 
@@ -12,7 +13,7 @@ const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/
 /**
  * The origin of a call.
  *
- * @param peer tells address and port; asked when they are needed, because few calls need them
+ * @param peer tells address and port, as grpc-js writes them; asked when they are needed, because few calls need them
  */
 export function originOf(metadata: Metadata, peer: () => string): CallOrigin {
   let made: string | undefined
@@ -22,9 +23,15 @@ export function originOf(metadata: Metadata, peer: () => string): CallOrigin {
       return made
     },
     get peer() {
-      return peer()
+      return withBrackets(peer())
     },
   }
+}
+
+/** Without them nobody could tell the port from the end of an IPv6 address. */
+function withBrackets(peer: string): string {
+  const [, address = '', port] = /^(.*):(\d+)$/.exec(peer) ?? []
+  return isIPv6(address) ? `[${address}]:${port}` : peer
 }
 
 /** The caller's own id, if it has sent exactly one that can be written anywhere as it is. */

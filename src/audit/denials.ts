@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { AuditEvent, Denial } from './audit.ts'
 
 /** The first refusal of a kind is recorded at once, those of the same kind within that time as one count. */
@@ -96,8 +97,13 @@ function withoutCall({ reason, method, caller, ...denial }: Denial): Denial {
 function kindOf(denial: Denial, peer = ''): string {
   const { reason, method, caller } = denial
   const { provider, account } = isTrial(denial) ? connectionOf(denial) : {}
-  const who = caller === undefined ? ['', peer.replace(/:\d+$/, '')] : [caller.name]
+  const who = caller === undefined ? ['', addressOf(peer)] : [caller.name]
   return JSON.stringify([reason, method, ...who, provider, account])
+}
+
+/** Browsers have no port: the end of their IPv6 address is none. */
+function addressOf(peer: string): string {
+  return isIP(peer) === 0 ? peer.replace(/:\d+$/, '') : peer
 }
 
 function otherKindOf({ reason, caller }: Denial): string {

@@ -12,6 +12,8 @@ export interface DiagnosisInput {
   readonly hasStaticToken: boolean
   /** Whether access tokens of this provider are renewed with a refresh token. */
   readonly needsRefreshToken: boolean
+  /** Whether it is connected by the first call for a token, without a consent. Default: false. */
+  readonly connectsItself?: boolean
   /** Milliseconds that the access token still lives; undefined = no end is known. */
   readonly left?: number
   readonly now: number
@@ -23,6 +25,8 @@ export function diagnose(input: DiagnosisInput): string {
   const connect = connectCommand(name)
   switch (state) {
     case 'NOT_CONNECTED':
+      if (input.connectsItself)
+        return 'not connected; nobody has to consent: the first call for a token connects'
       return input.hasStaticToken
         ? `not connected; the configuration's static token answers; to connect: ${connect}`
         : `not connected; an admin consents once in a browser: ${connect}`

@@ -19,6 +19,8 @@ export interface ProviderHandle {
   readonly client: OAuthClient
   /** The same without the governor, for whoever holds a pass. */
   readonly ungoverned: OAuthClient
+  /** The complete definition as far as it is known without a request; `undefined` before the issuer was asked. */
+  knownDefinition(): Definition | undefined
   readonly governor: Governor
   readonly observations: Observations
   /** Names the client id that tokens belong to; a plain column, so that a moved client is recognised. */
@@ -57,10 +59,20 @@ function createHandle(client: OAuthClient, keyring: Keyring, clock: Clock): Prov
   const { provider } = client
   const token = provider.staticAccessToken
   const governor = createGovernor(provider.limits, clock)
+  const governed = governClient(client, governor, clock)
+  let known = client.written.issuer === undefined ? client.written : undefined
   return {
     provider,
-    client: governClient(client, governor, clock),
+    client: {
+      ...governed,
+      async definition() {
+        const found = await governed.definition()
+        if (found.ok) known = found.value
+        return found
+      },
+    },
     ungoverned: client,
+    knownDefinition: () => known,
     governor,
     observations: createObservations(clock),
     clientFingerprint: createHash('sha256')
@@ -94,15 +106,17 @@ export function originOf(template: string, variables: Readonly<Record<string, st
   return URL.canParse(filled) ? new URL(filled).origin : ''
 }
 
-/** Whether the configuration moved away from what a connection's tokens were issued and sealed for. */
+/**
+ * Whether the configuration moved away from what a connection's tokens were issued and sealed for.
+ *
+ * @param definition `undefined` = not known yet, so that only the client can be compared
+ */
 export function hasMoved(
   handle: ProviderHandle,
-  definition: Definition,
+  definition: Definition | undefined,
   row: Pick<ConnectionRow, 'clientFingerprint' | 'tokenOrigin' | 'variables'>,
 ): boolean {
   const variables = { ...handle.provider.variables, ...row.variables }
-  return (
-    row.clientFingerprint !== handle.clientFingerprint ||
-    row.tokenOrigin !== tokenOriginOf(definition, variables)
-  )
+  if (row.clientFingerprint !== handle.clientFingerprint) return true
+  return definition !== undefined && row.tokenOrigin !== tokenOriginOf(definition, variables)
 }

@@ -38,6 +38,7 @@ function statusOfNothing(
   clock: Clock,
 ): ConnectionStatus {
   const token = name.account === '' ? handle?.staticToken : undefined
+  const mode = handle?.client.written.refresh.mode
   const state = 'NOT_CONNECTED'
   return {
     provider: name.provider,
@@ -57,6 +58,7 @@ function statusOfNothing(
       name,
       hasStaticToken: token !== undefined,
       needsRefreshToken: true,
+      connectsItself: mode === 'client_credentials' && name.account === '',
       now: clock.now(),
     }),
     version: token?.version ?? '',
@@ -114,8 +116,5 @@ function stateOf(handle: ProviderHandle | undefined, connection: Connection): Co
   if (connection.tokens === undefined) return 'UNREADABLE'
   if (row.state !== 'ACTIVE') return row.state
   if (handle === undefined || refusesClient(handle)) return 'PROVIDER_MISCONFIGURED'
-  const { written } = handle.client
-  // Before discovery the endpoint is not known, so it cannot be compared.
-  if (written.issuer === undefined && hasMoved(handle, written, row)) return 'PROVIDER_MISCONFIGURED'
-  return 'ACTIVE'
+  return hasMoved(handle, handle.knownDefinition(), row) ? 'PROVIDER_MISCONFIGURED' : 'ACTIVE'
 }

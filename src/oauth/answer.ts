@@ -1,6 +1,6 @@
 import type { Definition, ExpiryRule, ScopeRule } from '../providers/definition.ts'
 import { Secret } from '../secret.ts'
-import { parseTime, readBody, textAt, valueAt } from './json.ts'
+import { parseTime, readBody, textAt, valueAt, withoutControls } from './json.ts'
 
 /** Longest token that is taken; the largest seen in the field are a few KiB. */
 const TOKEN_LENGTH_MAX = 16 * 1024
@@ -121,7 +121,8 @@ function scopesAt(payload: unknown, rule: ScopeRule): readonly string[] | undefi
   const value = valueAt(payload, rule.at)
   const parts = typeof value === 'string' ? value.split(new RegExp(rule.split)) : value
   if (!Array.isArray(parts)) return undefined
-  return [...new Set(parts.filter(part => typeof part === 'string' && part !== ''))]
+  const scopes = parts.filter(part => typeof part === 'string').map(withoutControls)
+  return [...new Set(scopes.filter(scope => scope !== ''))]
 }
 
 /** A token is visible ASCII (RFC 6749 appendix A.12). */

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import type { Definition } from '../providers/definition.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Secret } from '../secret.ts'
+import { withoutControls } from './json.ts'
 
 /** The query of a callback, decoded once, in order. */
 export type CallbackParameters = readonly (readonly [name: string, value: Secret])[]
@@ -90,9 +91,9 @@ function capture(
   names: Readonly<Record<string, string>>,
   parameters: CallbackParameters,
 ): Record<string, string> {
-  const found = Object.entries(names).map(([attribute, name]) => [
-    attribute,
-    only(parameters, name)?.expose(),
-  ])
-  return Object.fromEntries(found.filter(([, value]) => value !== undefined))
+  const found = Object.entries(names).flatMap(([attribute, name]) => {
+    const value = only(parameters, name)
+    return value === undefined ? [] : [[attribute, withoutControls(value.expose())] as const]
+  })
+  return Object.fromEntries(found)
 }

@@ -35,9 +35,12 @@ export function valueAt(value: unknown, pointer: string): unknown {
 export function textAt(value: unknown, pointer: string, lengthMax: number): string {
   const found = valueAt(value, pointer)
   if (typeof found !== 'string' && typeof found !== 'number') return ''
-  return String(found)
-    .replace(/\p{Cc}/gu, '')
-    .slice(0, lengthMax)
+  return withoutControls(String(found)).slice(0, lengthMax)
+}
+
+/** Text without control characters: it may be shown on a terminal. */
+export function withoutControls(text: string): string {
+  return text.replace(/\p{Cc}/gu, '')
 }
 
 /** Milliseconds since the epoch of an ISO 8601 time; `undefined` if it is none. */

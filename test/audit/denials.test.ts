@@ -104,6 +104,14 @@ describe('record()', () => {
     expect(events).toHaveLength(2)
   })
 
+  it('tells browsers apart by their address, which comes without a port', () => {
+    const { record, events } = denials()
+    const origin = (peer: string) => ({ requestId: '', peer })
+    for (const address of ['2001:db8::1', '2001:db8::1', '2001:db8::2'])
+      record({ reason: 'UNKNOWN_STATE', method: 'callback', origin: origin(address) })
+    expect(events).toHaveLength(2)
+  })
+
   it('writes a bounded number of records a minute, whoever calls', async () => {
     const { record, events, clock } = denials()
     for (let i = 0; i < 50_000; i++) record(stranger(`2001:db8::${i.toString(16)}`))

@@ -38,10 +38,13 @@ describe('rebindConnections()', () => {
     ['another endpoint', { definition: elsewhere }, 'https://new.example'],
     ['another client', { clientId: 'another' }, 'https://as.example'],
   ])('lets tokens go to %s, which nothing else does', async (_, provider, tokenOrigin) => {
-    const { rebind, token, status, clock, server, audit } = await movedTo(provider)
+    const { rebind, get, token, status, clock, server, audit } = await movedTo(provider)
     await clock.advance(2 * HOUR)
     const before = server.http.sent.length
     expect(await token()).toBe('PROVIDER_MISCONFIGURED')
+    await expect(get()).rejects.toMatchObject({
+      details: { help: expect.stringContaining('token-broker rebind acme --all') },
+    })
     expect(server.http.sent).toHaveLength(before)
     expect(await rebind()).toEqual({
       tokenOrigin,

@@ -233,8 +233,11 @@ describe('getAccessToken()', () => {
 
   it('obtains client credentials at first use, once', async () => {
     const definition = { refresh: { mode: 'client_credentials' } }
-    const { get, server, clock } = await createWorld({ definition })
+    const { get, server, clock, status } = await createWorld({ definition })
     await expect(get({ account: 'x' })).rejects.toEqual(reason('CONSENT_REQUIRED'))
+    expect((await status()).diagnosis).toBe(
+      'not connected; nobody has to consent: the first call for a token connects',
+    )
     const tokens = await Promise.all([get(), get(), get()])
     expect(tokens.map(token => token.accessToken.expose())).toEqual(['at-1', 'at-1', 'at-1'])
     expect(server.http.sent).toHaveLength(1)

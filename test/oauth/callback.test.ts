@@ -21,6 +21,13 @@ describe('readCallback()', () => {
     expect(outcome).toMatchObject({ kind: 'code', attributes: { realm_id: '9' } })
   })
 
+  it('takes control characters out of what it captures', () => {
+    const outcome = read('code=c&state=s&realmId=9%0d%0a%1b[2J', {
+      callback: { capture: { realm_id: 'realmId' } },
+    })
+    expect(outcome).toMatchObject({ kind: 'code', attributes: { realm_id: '9[2J' } })
+  })
+
   it.each([
     ['two codes', 'code=a&code=b&state=s'],
     ['two errors', 'error=a&error=b&state=s'],

@@ -71,6 +71,12 @@ describe('refresh()', () => {
     expect(result.ok && result.value.accessToken.expose()).toBe('at')
   })
 
+  it('takes control characters out of scopes, as out of every other text', async () => {
+    const scope = ['a\u001b[2J', '\u0000', 'b']
+    const { refresh } = client(plain, () => ({ status: 200, body: { ...tokens, scope } }))
+    expect(await refresh(refreshInput)).toMatchObject({ ok: true, value: { scopes: ['a[2J', 'b'] } })
+  })
+
   it('counts the lifetime from sending', async () => {
     const { refresh } = client(plain, () => ({ status: 200, body: tokens }))
     const result = await refresh(refreshInput)

@@ -47,7 +47,7 @@ function refusalError(id: string, metadata: Record<string, string>, refusal: Ref
     {
       metadata,
       help: moved
-        ? 'Restore the former client_id and endpoint in the configuration, or connect again.'
+        ? `Restore the former client_id and endpoint in the configuration. If the move is meant: token-broker rebind ${id} --all; or connect again.`
         : 'Compare client_id and client_secret with the registration at the provider. Connections are kept.',
     },
   )

@@ -11,7 +11,7 @@ import type { Clock, Log } from '../ports.ts'
 import type { ProviderHandle, Providers } from '../providers.ts'
 import type { Revocations } from './revocations.ts'
 
-/** How long a disconnect waits for each answer of the provider before it says PENDING; the attempt goes on. */
+/** How long a disconnect waits for the provider before it says PENDING; the attempts go on. */
 const REVOKE_WAIT_MS = 10_000
 
 interface Ports {

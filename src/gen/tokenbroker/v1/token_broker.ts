@@ -123,9 +123,9 @@ export const Revocation = {
   UNSPECIFIED: 0,
   /** REVOKED - The provider confirmed. */
   REVOKED: 1,
-  /** UNSUPPORTED - The provider has no revocation for such tokens; they live until they expire. */
+  /** UNSUPPORTED - The provider has no revocation for such tokens, or has moved in the configuration since; they live until they expire. */
   UNSUPPORTED: 2,
-  /** PENDING - The provider did not answer; the broker tries again for a bounded time. */
+  /** PENDING - The provider has not confirmed yet; the broker goes on, and tries again for a day. */
   PENDING: 3,
   /** NOTHING_TO_REVOKE - There was nothing to revoke. */
   NOTHING_TO_REVOKE: 4,
@@ -195,7 +195,10 @@ export interface AccessToken {
     | undefined;
   /** Output only. Where `expire_time` comes from. */
   expiry: Expiry;
-  /** Output only. The scopes that were granted, as far as the provider tells. */
+  /**
+   * Output only. The scopes that were granted; those that were asked for where the provider tells nothing else (RFC 6749
+   * section 5.1).
+   */
   scopes: string[];
   /** Output only. Where the token comes from. */
   source: Source;
@@ -309,7 +312,7 @@ export interface GetStatusRequest {
   account: string;
   /**
    * Optional. Asks the provider whether the access token works. The answer is in `verification`
-   * and changes no state. One that is not older than 5 seconds is given again, whoever asked for it:
+   * and changes no state; it takes as long as the provider does. One that is not older than 5 seconds is given again, whoever asked for it:
    * `verification` says when that was. A caller that would have the provider asked more than 60 times a
    * minute, for all connections together, gets `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
@@ -330,7 +333,10 @@ export interface ConnectionStatus {
   account: string;
   /** Output only. The state of the connection. */
   state: ConnectionState;
-  /** Output only. Whether a call now would yield a token. */
+  /**
+   * Output only. Whether a call now would yield a token, as far as that is known without asking the provider. Not set
+   * of client credentials before their first use, which connects them.
+   */
   connected: boolean;
   /** Output only. Whether it is connected and the last refresh did not fail. */
   healthy: boolean;
@@ -342,7 +348,7 @@ export interface ConnectionStatus {
   providerAccountName: string;
   /** Output only. The scopes that were asked for at consent. */
   requestedScopes: string[];
-  /** Output only. The scopes that were granted. */
+  /** Output only. The scopes that were granted; those that were asked for where the provider tells nothing else. */
   grantedScopes: string[];
   /** Output only. The scopes that were asked for and not granted. */
   missingScopes: string[];
@@ -425,7 +431,10 @@ export const Verification_Result = {
   VERIFIED: 1,
   /** REJECTED - The provider refuses the token. */
   REJECTED: 2,
-  /** UNSUPPORTED - The definition has no way to ask. */
+  /**
+   * UNSUPPORTED - Nobody can be asked: the definition names no endpoint for it, the token lacks the scope that it needs, the endpoint
+   * has moved since the grant was made, or there is no token.
+   */
   UNSUPPORTED: 3,
   /** UNAVAILABLE - The provider did not answer usefully. */
   UNAVAILABLE: 4,
@@ -476,7 +485,10 @@ export interface DisconnectRequest {
 export interface DisconnectResponse {
   /** Output only. What was done at the provider. */
   revocation: Revocation;
-  /** Output only. The other connections of the same provider account that a revocation ends or would end. */
+  /**
+   * Output only. The other connections of the same provider account that a revocation ends or would end, as far as the
+   * caller may know of them.
+   */
   sharedConnections: ConnectionName[];
   /** Output only. Whether a static token from the configuration answers for this connection from now on. */
   staticTokenRemains: boolean;
@@ -2436,10 +2448,16 @@ export const DisconnectResponse: MessageFns<DisconnectResponse> = {
  *
  * Every error carries a `google.rpc.ErrorInfo` with a `reason` from a closed set and the domain
  * `tokenbroker`; a `google.rpc.RetryInfo` where a retry helps; a `google.rpc.Help` where a human is
- * needed. Clients retry `UNAVAILABLE` and `RESOURCE_EXHAUSTED` after the stated delay, and nothing else.
+ * needed. Clients retry after the delay of a `RetryInfo`, which `UNAVAILABLE` and `RESOURCE_EXHAUSTED` always have, and
+ * without one they do not. What gRPC itself says carries none of these: that the broker cannot be reached, which is to
+ * be retried with backoff; or that a message is larger than 384 KiB, the metadata are larger than 16 KiB, or the method
+ * is unknown.
  *
- * Every call must be authenticated: `authorization: Bearer <token>`. A caller that may not see a
- * connection gets `PERMISSION_DENIED` (`ACCESS_DENIED`), whether or not the connection exists.
+ * Every call must be authenticated: by `authorization: Bearer <token>`, where the token is a static one or a JWT, or
+ * by the client certificate of its connection. A caller that may not see a connection gets `PERMISSION_DENIED`
+ * (`ACCESS_DENIED`), whether or not the connection exists; one over a limit `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+ *
+ * A call without a deadline ends after 30 seconds, with any after 70, as `DEADLINE_EXCEEDED`; streams may last.
  */
 export type TokenBrokerServiceService = typeof TokenBrokerServiceService;
 export const TokenBrokerServiceService = {
@@ -2447,13 +2465,15 @@ export const TokenBrokerServiceService = {
    * Returns an access token that works, renewing it first where that is needed.
    *
    * Answered from memory while the stored token lives for `min_ttl`. Otherwise the call waits for the
-   * one refresh in flight, at most until its own deadline or for 10 seconds, and then fails with
-   * `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) and a retry delay; the refresh itself goes on.
+   * one refresh in flight, at most 10 seconds, and then fails with `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) and a retry
+   * delay. A client whose deadline comes first learns nothing but that. The refresh itself goes on in any case.
    *
    * Fails with `FAILED_PRECONDITION` and the reason `CONSENT_REQUIRED` (never connected, or
    * disconnected), `REAUTH_REQUIRED` (the grant is dead), `SCOPE_NOT_GRANTED`, `MIN_TTL_UNREACHABLE`,
    * `STATIC_TOKEN_REJECTED`, `NO_REFRESH_TOKEN`, `PROVIDER_MISCONFIGURED` or
-   * `CONNECTION_MISCONFIGURED`. Do not retry these: a human has to act first.
+   * `CONNECTION_MISCONFIGURED`. A human has to act first, or for `MIN_TTL_UNREACHABLE` the caller, who asks for less: do
+   * not retry them, unless there is a `RetryInfo`. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider
+   * is configured) and `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
    */
   getAccessToken: {
     path: "/tokenbroker.v1.TokenBrokerService/GetAccessToken" as const,
@@ -2480,8 +2500,9 @@ export const TokenBrokerServiceService = {
    *
    * Headers are sent as soon as the stream is open. It may end with `UNAVAILABLE` at any time; reconnect with
    * backoff. It ends with `PERMISSION_DENIED` when the caller has lost its right to one of the connections, which
-   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
-   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have
+   * 900 watches open, and 100,000 connections on them; one HTTP/2 connection carries 900, whoever's they are. More fail
+   * with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: {
     path: "/tokenbroker.v1.TokenBrokerService/WatchAccessTokens" as const,
@@ -2497,7 +2518,8 @@ export const TokenBrokerServiceService = {
   /**
    * Reports the state of one connection. Without `verify` no provider is called: safe on every page load.
    *
-   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error.
+   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error; a
+   * provider that is not configured is one: `NOT_FOUND` (`PROVIDER_NOT_FOUND`).
    */
   getStatus: {
     path: "/tokenbroker.v1.TokenBrokerService/GetStatus" as const,
@@ -2513,9 +2535,10 @@ export const TokenBrokerServiceService = {
    *
    * The answer holds no secret, so it can go into a ticket. A refresh that fails is reported in
    * `status.last_error`, not as an error of this call. Within 30 seconds of the last `Refresh` of that
-   * connection, failures included, it answers the last result with `refreshed` unset.
-   * Fails with `FAILED_PRECONDITION` (`CONSENT_REQUIRED`, `NO_REFRESH_TOKEN`) where there is nothing to
-   * refresh with.
+   * connection, failures included, it answers the status as it is, with `refreshed` unset.
+   * Fails with `FAILED_PRECONDITION` (`CONSENT_REQUIRED`, `NO_REFRESH_TOKEN`, `REAUTH_REQUIRED`) where there is nothing
+   * to refresh with, and with `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) where the provider has not answered after 10 seconds,
+   * while the refresh goes on.
    */
   refresh: {
     path: "/tokenbroker.v1.TokenBrokerService/Refresh" as const,
@@ -2530,7 +2553,7 @@ export const TokenBrokerServiceService = {
    * Forgets a connection's tokens at once and revokes them at the provider where it can.
    *
    * Idempotent: disconnecting what is not connected succeeds. Local removal is durable before the call
-   * returns; a revocation that the provider did not answer is retried for a bounded time.
+   * returns; a revocation that the provider did not confirm within 10 seconds goes on, and is retried for a day.
    */
   disconnect: {
     path: "/tokenbroker.v1.TokenBrokerService/Disconnect" as const,
@@ -2548,13 +2571,15 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
    * Returns an access token that works, renewing it first where that is needed.
    *
    * Answered from memory while the stored token lives for `min_ttl`. Otherwise the call waits for the
-   * one refresh in flight, at most until its own deadline or for 10 seconds, and then fails with
-   * `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) and a retry delay; the refresh itself goes on.
+   * one refresh in flight, at most 10 seconds, and then fails with `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) and a retry
+   * delay. A client whose deadline comes first learns nothing but that. The refresh itself goes on in any case.
    *
    * Fails with `FAILED_PRECONDITION` and the reason `CONSENT_REQUIRED` (never connected, or
    * disconnected), `REAUTH_REQUIRED` (the grant is dead), `SCOPE_NOT_GRANTED`, `MIN_TTL_UNREACHABLE`,
    * `STATIC_TOKEN_REJECTED`, `NO_REFRESH_TOKEN`, `PROVIDER_MISCONFIGURED` or
-   * `CONNECTION_MISCONFIGURED`. Do not retry these: a human has to act first.
+   * `CONNECTION_MISCONFIGURED`. A human has to act first, or for `MIN_TTL_UNREACHABLE` the caller, who asks for less: do
+   * not retry them, unless there is a `RetryInfo`. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider
+   * is configured) and `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
    */
   getAccessToken: handleUnaryCall<GetAccessTokenRequest, GetAccessTokenResponse>;
   /**
@@ -2571,14 +2596,16 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
    *
    * Headers are sent as soon as the stream is open. It may end with `UNAVAILABLE` at any time; reconnect with
    * backoff. It ends with `PERMISSION_DENIED` when the caller has lost its right to one of the connections, which
-   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
-   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have
+   * 900 watches open, and 100,000 connections on them; one HTTP/2 connection carries 900, whoever's they are. More fail
+   * with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens: handleServerStreamingCall<WatchAccessTokensRequest, WatchAccessTokensResponse>;
   /**
    * Reports the state of one connection. Without `verify` no provider is called: safe on every page load.
    *
-   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error.
+   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error; a
+   * provider that is not configured is one: `NOT_FOUND` (`PROVIDER_NOT_FOUND`).
    */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
   /**
@@ -2586,16 +2613,17 @@ export interface TokenBrokerServiceServer extends UntypedServiceImplementation {
    *
    * The answer holds no secret, so it can go into a ticket. A refresh that fails is reported in
    * `status.last_error`, not as an error of this call. Within 30 seconds of the last `Refresh` of that
-   * connection, failures included, it answers the last result with `refreshed` unset.
-   * Fails with `FAILED_PRECONDITION` (`CONSENT_REQUIRED`, `NO_REFRESH_TOKEN`) where there is nothing to
-   * refresh with.
+   * connection, failures included, it answers the status as it is, with `refreshed` unset.
+   * Fails with `FAILED_PRECONDITION` (`CONSENT_REQUIRED`, `NO_REFRESH_TOKEN`, `REAUTH_REQUIRED`) where there is nothing
+   * to refresh with, and with `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) where the provider has not answered after 10 seconds,
+   * while the refresh goes on.
    */
   refresh: handleUnaryCall<RefreshRequest, RefreshResponse>;
   /**
    * Forgets a connection's tokens at once and revokes them at the provider where it can.
    *
    * Idempotent: disconnecting what is not connected succeeds. Local removal is durable before the call
-   * returns; a revocation that the provider did not answer is retried for a bounded time.
+   * returns; a revocation that the provider did not confirm within 10 seconds goes on, and is retried for a day.
    */
   disconnect: handleUnaryCall<DisconnectRequest, DisconnectResponse>;
 }
@@ -2605,13 +2633,15 @@ export interface TokenBrokerServiceClient extends Client {
    * Returns an access token that works, renewing it first where that is needed.
    *
    * Answered from memory while the stored token lives for `min_ttl`. Otherwise the call waits for the
-   * one refresh in flight, at most until its own deadline or for 10 seconds, and then fails with
-   * `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) and a retry delay; the refresh itself goes on.
+   * one refresh in flight, at most 10 seconds, and then fails with `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) and a retry
+   * delay. A client whose deadline comes first learns nothing but that. The refresh itself goes on in any case.
    *
    * Fails with `FAILED_PRECONDITION` and the reason `CONSENT_REQUIRED` (never connected, or
    * disconnected), `REAUTH_REQUIRED` (the grant is dead), `SCOPE_NOT_GRANTED`, `MIN_TTL_UNREACHABLE`,
    * `STATIC_TOKEN_REJECTED`, `NO_REFRESH_TOKEN`, `PROVIDER_MISCONFIGURED` or
-   * `CONNECTION_MISCONFIGURED`. Do not retry these: a human has to act first.
+   * `CONNECTION_MISCONFIGURED`. A human has to act first, or for `MIN_TTL_UNREACHABLE` the caller, who asks for less: do
+   * not retry them, unless there is a `RetryInfo`. The same holds for `NOT_FOUND` (`PROVIDER_NOT_FOUND`: no such provider
+   * is configured) and `DATA_LOSS` (`UNREADABLE`: the stored tokens do not open).
    */
   getAccessToken(
     request: GetAccessTokenRequest,
@@ -2642,8 +2672,9 @@ export interface TokenBrokerServiceClient extends Client {
    *
    * Headers are sent as soon as the stream is open. It may end with `UNAVAILABLE` at any time; reconnect with
    * backoff. It ends with `PERMISSION_DENIED` when the caller has lost its right to one of the connections, which
-   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have 900 watches open, and 100,000 connections on them; one HTTP/2 connection
-   * carries 900, whoever's they are. More fail with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
+   * `provider` and `account` in `ErrorInfo.metadata` name, or `UNAUTHENTICATED` if it is gone itself. One caller may have
+   * 900 watches open, and 100,000 connections on them; one HTTP/2 connection carries 900, whoever's they are. More fail
+   * with `RESOURCE_EXHAUSTED` (`RATE_LIMITED`).
    */
   watchAccessTokens(
     request: WatchAccessTokensRequest,
@@ -2657,7 +2688,8 @@ export interface TokenBrokerServiceClient extends Client {
   /**
    * Reports the state of one connection. Without `verify` no provider is called: safe on every page load.
    *
-   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error.
+   * A connection that does not exist is reported with the state `CONNECTION_STATE_NOT_CONNECTED`, not as an error; a
+   * provider that is not configured is one: `NOT_FOUND` (`PROVIDER_NOT_FOUND`).
    */
   getStatus(
     request: GetStatusRequest,
@@ -2679,9 +2711,10 @@ export interface TokenBrokerServiceClient extends Client {
    *
    * The answer holds no secret, so it can go into a ticket. A refresh that fails is reported in
    * `status.last_error`, not as an error of this call. Within 30 seconds of the last `Refresh` of that
-   * connection, failures included, it answers the last result with `refreshed` unset.
-   * Fails with `FAILED_PRECONDITION` (`CONSENT_REQUIRED`, `NO_REFRESH_TOKEN`) where there is nothing to
-   * refresh with.
+   * connection, failures included, it answers the status as it is, with `refreshed` unset.
+   * Fails with `FAILED_PRECONDITION` (`CONSENT_REQUIRED`, `NO_REFRESH_TOKEN`, `REAUTH_REQUIRED`) where there is nothing
+   * to refresh with, and with `UNAVAILABLE` (`PROVIDER_UNAVAILABLE`) where the provider has not answered after 10 seconds,
+   * while the refresh goes on.
    */
   refresh(
     request: RefreshRequest,
@@ -2702,7 +2735,7 @@ export interface TokenBrokerServiceClient extends Client {
    * Forgets a connection's tokens at once and revokes them at the provider where it can.
    *
    * Idempotent: disconnecting what is not connected succeeds. Local removal is durable before the call
-   * returns; a revocation that the provider did not answer is retried for a bounded time.
+   * returns; a revocation that the provider did not confirm within 10 seconds goes on, and is retried for a day.
    */
   disconnect(
     request: DisconnectRequest,
