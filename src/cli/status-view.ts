@@ -81,7 +81,7 @@ function sourceLabel(source: Source): string | undefined {
 function lastError(status: ConnectionStatus, now: number): string | undefined {
   const error = status.lastError
   if (error === undefined) return undefined
-  const code = error.providerCode && ` [${error.providerCode}]`
+  const code = error.message.includes(error.providerCode) ? '' : ` [${error.providerCode}]`
   const when = formatTime(error.time, now)
   return plain(`${error.reason}: ${error.message}${code}${when ? `, ${when}` : ''}`)
 }

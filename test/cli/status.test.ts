@@ -53,6 +53,14 @@ describe('status', () => {
     )
   })
 
+  it('names the code of the provider once', async () => {
+    const message = 'the provider answered 400 (invalid_grant)'
+    const lastError = { class: 'reauthorize', reason: 'REVOKED', providerCode: 'invalid_grant', message }
+    const status = statusOf({ lastError: { ...lastError, time: minutesFromNow(-5) } })
+    const { stdout } = await run(['status', 'pinterest'], { getStatus: () => ({ status }) })
+    expect(stdout).toContain('REVOKED: the provider answered 400 (invalid_grant), 5 min ago')
+  })
+
   it('aligns its values', async () => {
     const { stdout } = await run(['status', 'pinterest'], { getStatus: () => ({ status: statusOf() }) })
     const columns = stdout
