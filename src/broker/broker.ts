@@ -64,7 +64,7 @@ export interface Broker extends AuditReader {
    * wait for the next start. For the time in which a stop waits for callers: what began meanwhile would prolong it.
    */
   rest(): void
-  /** Stops background work and waits until refreshes in flight are stored. */
+  /** Stops background work, sends nothing that still waits for its turn, and waits until what is in flight is stored. */
   stop(): Promise<void>
 }
 

@@ -136,6 +136,8 @@ export function createBroker(outside: BrokerPorts): Broker {
     },
     rest: renewer.rest,
     async stop() {
+      // Who only waits for a turn has lost nothing; whoever is sent now may be killed before its answer is stored.
+      for (const { governor } of providers.all()) governor.close()
       restore.stop()
       await keys?.stop()
       await renewer.stop()
