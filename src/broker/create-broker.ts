@@ -136,11 +136,12 @@ export function createBroker(outside: BrokerPorts): Broker {
     },
     rest: renewer.rest,
     async stop() {
+      const renewed = renewer.stop()
       // Who only waits for a turn has lost nothing; whoever is sent now may be killed before its answer is stored.
-      for (const { governor } of providers.all()) governor.close()
+      for (const { governor } of providers.all()) governor.dismiss()
       restore.stop()
       await keys?.stop()
-      await renewer.stop()
+      await renewed
       await expiry.stop()
       await endings.stop()
       await refresher.settled()

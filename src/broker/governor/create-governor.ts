@@ -30,7 +30,6 @@ export function createGovernor(
   const budget = createRetryBudget(clock)
   const counts = createCounts(clock)
   let cancelPump = () => {}
-  let isClosed = false
 
   /** Lets in whom the limits allow, and comes back when they allow the next. */
   function pump(): void {
@@ -110,7 +109,7 @@ export function createGovernor(
     const { purpose = 'grant', retry = false, patienceMs } = options
     const gate = closedGate({ urgency, purpose })
     if (gate !== undefined) return turnedAway(refusalBy(gate, { urgency, purpose }))
-    if (isClosed || queue.size() >= WAITING_MAX) return turnedAway(BUSY)
+    if (queue.size() >= WAITING_MAX) return turnedAway(BUSY)
 
     const { promise: entered, resolve } = Promise.withResolvers<Entry>()
     let left = () => {}
@@ -133,8 +132,7 @@ export function createGovernor(
 
   return {
     enter,
-    close() {
-      isClosed = true
+    dismiss() {
       for (const waiter of queue.all()) turnAway(waiter, BUSY)
     },
     holdsVerdicts: () => refusals.since() !== undefined,

@@ -13,8 +13,8 @@ export interface Governor {
    * @param urgency `recovery` goes before callers, however many wait. Default: `renewal`
    */
   room(urgency?: 'recovery' | 'renewal'): number
-  /** Lets nobody in any more, also of those who wait; requests that were sent go on. */
-  close(): void
+  /** Turns away all who wait for their turn now; requests that were sent go on. */
+  dismiss(): void
   /** Whether refusals of grants are so many that none is believed. */
   holdsVerdicts(): boolean
   snapshot(): GovernorSnapshot
