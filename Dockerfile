@@ -41,7 +41,7 @@ ENV MALLOC_ARENA_MAX=2
 VOLUME /data
 USER node
 
-# gRPC, browser consent, metrics and probes.
+# gRPC, browser consent, probes.
 EXPOSE 50051 8085 8086
 
 # Asks 127.0.0.1:50051. With TLS there, set TOKEN_BROKER_ADDRESS to a name that the certificate has, and TOKEN_BROKER_CA_FILE.

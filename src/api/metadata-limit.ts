@@ -1,3 +1,4 @@
+import type { Settings } from 'node:http2'
 import type { Server } from '@grpc/grpc-js'
 
 /**
@@ -11,5 +12,6 @@ import type { Server } from '@grpc/grpc-js'
  * @throws TypeError if this version of grpc-js keeps its options elsewhere
  */
 export function limitMetadata(server: Server, bytesMax: number): void {
-  Object.assign(server['commonServerOptions'].settings, { maxHeaderListSize: bytesMax })
+  const { settings }: { settings: Settings } = Reflect.get(server, 'commonServerOptions')
+  settings.maxHeaderListSize = bytesMax
 }
