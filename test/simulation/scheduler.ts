@@ -7,6 +7,8 @@ export interface Process {
   paused: boolean
   /** What has been answered to it, where states have to be told apart: with that a process is determined. */
   history?: string
+  /** When the store last refused to record a failure or a doubt for it, which is then tried again every second. */
+  refusedAt?: number
 }
 
 /** What an event says about itself. */

@@ -48,7 +48,10 @@ export function createStorePort(
 
   async function attempt(method: string, args: readonly unknown[]): Promise<unknown> {
     const refused = refusal(mode(), method, dice)
-    if (refused !== undefined) throw refused
+    if (refused !== undefined) {
+      if (RECORDED_LATER.test(method)) process.refusedAt = scheduler.now()
+      throw refused
+    }
     const proceed = async (others: readonly unknown[] = args) => methods[method]?.(...others)
     return apply({ process, method, args, proceed })
   }
@@ -71,6 +74,9 @@ export function createStorePort(
 }
 
 type Listener = Parameters<Store['onForeignChange']>[0]
+
+/** What a process goes on trying to tell the store. */
+const RECORDED_LATER = /^(failRefresh|markSuspect)$/
 
 function refusal(mode: StoreMode, method: string, dice: Dice): StoreError | undefined {
   if (mode === 'down') return new StoreError('unavailable', 'the database is down')

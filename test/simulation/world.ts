@@ -8,7 +8,7 @@ import type { HttpPorts } from './http-port.ts'
 import { checkChange, checkRows } from './invariants.ts'
 import { fatesOf, type Profile, type ProviderMode, type StoreMode } from './profile.ts'
 import { createReplica, type Replica } from './replica.ts'
-import { createScheduler, type Scheduler } from './scheduler.ts'
+import { createScheduler, type Process, type Scheduler } from './scheduler.ts'
 import { createSendingRules } from './sending.ts'
 import type { StoreCall, StorePorts } from './store-port.ts'
 import { createTruth, grantOfRow, plainOf, type Truth } from './truth.ts'
@@ -17,6 +17,9 @@ import { createTruth, grantOfRow, plainOf, type Truth } from './truth.ts'
 export const EPOCH = Date.UTC(2026, 0, 1)
 /** Replicas hear of each other's changes within that many milliseconds. */
 export const NEWS_MS_MAX = 300
+
+/** What a process could not record it has tried again after a second, and what the store takes to answer. */
+const RECORD_RETRY_MS_MAX = 1_050
 
 /** What has been due for so long is looked for that often only. */
 const OVERDUE_MS = 5_000
@@ -58,7 +61,10 @@ export function createWorld(profile: Profile, options: WorldOptions = {}): World
   const observer = shared.open('observer')
   const modes: World['modes'] = { provider: 'fair', store: 'up' }
   const replicas: Replica[] = []
-  const isBusy: Truth['isBusy'] = process => replicas.some(one => one.process === process && one.isBusy())
+  const isOwing = ({ refusedAt = Number.NEGATIVE_INFINITY }: Process) =>
+    scheduler.now() - refusedAt <= RECORD_RETRY_MS_MAX
+  const isBusy: Truth['isBusy'] = process =>
+    isOwing(process) || replicas.some(one => one.process === process && one.isBusy())
   const truth = createTruth(server, scheduler, isBusy, trace)
   const sending = createSendingRules(truth, profile.replicas)
   let revocationsDue = Number.POSITIVE_INFINITY
