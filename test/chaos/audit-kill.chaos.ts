@@ -19,6 +19,8 @@ const ACCOUNTS = Array.from({ length: 12 }, (_, index) => `account-${index}`)
 const CALLERS = Array.from({ length: 5 }, (_, index) => `caller-${index}`)
 /** From the answer on after which a round ends: into the next commit, or behind it. */
 const AFTER_MS_MAX = 3
+/** Rounds after which the whole audit is read: what was recorded stays, so that a gap is found later, too. */
+const CHECK_ALL_EVERY = 20
 const START_MS_MAX = 60_000
 const ROUND_MS_MAX = 15_000
 
@@ -44,11 +46,8 @@ describe('SIGKILL at a random moment while tokens are given out', () => {
       for (let round = 0; round < KILLS; round++) {
         const before = held.length
         await liveShortly(home, round, held)
-        const { released, recorded } = await readAudit(home)
-        for (const { caller, version } of held) {
-          expect(released).toContain(`${caller} ${version}`)
-          expect(recorded).toContain(`${caller} ${version}`)
-        }
+        // All of them in each round would take hours.
+        if (round % CHECK_ALL_EVERY === 0 || round === KILLS - 1) await checkAudit(home, held)
         const given = held.length - before
         if (given > 0 && given < ACCOUNTS.length * CALLERS.length) partial++
       }
@@ -70,6 +69,15 @@ async function createKillHome(): Promise<Home> {
   )
   await home.configure(CONFIGURATION, `callers:\n${callers.join('\n')}\n`)
   return home
+}
+
+/** Everybody's tokens are known to the audit. */
+async function checkAudit(home: Home, held: readonly Held[]): Promise<void> {
+  const { released, recorded } = await readAudit(home)
+  const unknown = held
+    .map(({ caller, version }) => `${caller} ${version}`)
+    .filter(release => !released.has(release) || !recorded.has(release))
+  expect(unknown).toEqual([])
 }
 
 /** Starts the broker, gives it new tokens, lets everybody ask for all of them, and kills it meanwhile. */
