@@ -35,6 +35,8 @@ export async function quiesce(world: World, acts: Acts): Promise<void> {
     for (const account of profile.accounts) await checkAnswer(world, acts, replica, account)
   }
   await checkDisconnected(world)
+  // What was read just now is about to be stored.
+  await settleUnstarted(world)
   checkNothingDiscarded(world)
   await world.check()
 }
