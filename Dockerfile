@@ -35,9 +35,10 @@ RUN chmod 755 dist/main.js && ln -s /app/dist/main.js /usr/local/bin/token-broke
 ENV NODE_ENV=production TOKEN_BROKER_DATA_DIR=/data
 # No way to the prototypes of objects, and no debugger on a signal.
 ENV NODE_OPTIONS="--disable-proto=delete --disable-sigusr1"
-# Under attack, half the memory: glibc keeps two pools instead of eight for each processor. It is no bound: the limit of
-# the container (--memory) is, of which Node's heap takes a part. SECURITY.md has the numbers.
-ENV MALLOC_ARENA_MAX=2
+# Under attack, half the memory: glibc keeps two pools instead of eight for each processor, and gives back at once what is
+# large. It is no bound: the limit of the container (--memory) is, of which Node's heap takes a part. SECURITY.md has the
+# numbers.
+ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=65536
 VOLUME /data
 USER node
 

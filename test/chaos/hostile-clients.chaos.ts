@@ -33,8 +33,12 @@ const UNACKNOWLEDGED_MB_MAX = 128
  * says nothing of what is needed.
  */
 const NODE_OPTIONS = '--max-old-space-size=64 --max-semi-space-size=4'
-/** Makes the allocator of glibc keep two pools instead of eight for each processor; the Dockerfile sets it too. */
-const MALLOC_ARENA_MAX = '2'
+/** Makes the allocator of glibc give back what it does not need; the Dockerfile sets it too, and explains it. */
+const MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+  MALLOC_MMAP_THRESHOLD_: '65536',
+}
 
 /** What an attack has to have done to be one. */
 const ATTACKS: readonly (readonly [attack: string, countMin: number])[] = [
@@ -79,7 +83,7 @@ async function start(): Promise<Broker> {
   const provider = 'acme: {definition: {token_url: "http://127.0.0.1:9/t"}, static_access_token: {env: T}}'
   const listen = `grpc: [{address: ${any}}], http: {address: ${any}}, admin: {address: ${any}}`
   writeFileSync(join(folder, 'broker.yaml'), `listen: {${listen}}\nproviders: {${provider}}\n`)
-  const env = { PATH: process.env.PATH, T: 'canary-static', NODE_OPTIONS, MALLOC_ARENA_MAX }
+  const env = { PATH: process.env.PATH, T: 'canary-static', NODE_OPTIONS, ...MALLOC }
   const child = spawn(process.execPath, [main, 'serve'], {
     cwd: folder,
     env,
