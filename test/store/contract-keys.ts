@@ -195,5 +195,21 @@ export function keyContract(open: OpenStore): void {
         { kid: newKid, count: 1 },
       ])
     })
+
+    it('counts many', async () => {
+      const store = await open()
+      const connections = Array.from({ length: 1_050 }, (_, index) => `c${index}`)
+      await Promise.all(
+        connections.map(id =>
+          connect(store, {
+            id,
+            account: id,
+            sealedAccessToken: sealedWith(oldKid, id),
+            sealedRefreshToken: undefined,
+          }),
+        ),
+      )
+      expect(await store.countSealedValues()).toEqual([{ kid: oldKid, count: connections.length }])
+    })
   })
 }
