@@ -85,17 +85,23 @@ async function countSealed(counters: readonly Counter[], read: Transactions['rea
   for (const { nextKid, page } of counters) {
     const nextAfter = (kid: Buffer) => read(() => nextKid.get(kid))
     for (let kid = await nextAfter(Buffer.of()); kid; kid = await nextAfter(kid)) {
-      const [named, name] = [kid, kid.toString('hex')]
-      for (let after: string | null = ''; after !== null; ) {
-        const start: string = after
-        const { count, last } = (await read(() => page.get(named, start))) ?? NONE
-        counts.set(name, (counts.get(name) ?? 0) + count)
-        after = count < COUNTED_AT_ONCE ? null : last
-        await nextTurn()
-      }
+      const name = kid.toString('hex')
+      counts.set(name, (counts.get(name) ?? 0) + (await countNaming(kid, page, read)))
     }
   }
   return [...counts].map(([kid, count]) => ({ kid, count })).sort((a, b) => (a.kid < b.kid ? -1 : 1))
+}
+
+async function countNaming(kid: Buffer, page: Counter['page'], read: Transactions['read']): Promise<number> {
+  let sum = 0
+  let after = ''
+  for (;;) {
+    const { count, last } = (await read(() => page.get(kid, after))) ?? NONE
+    sum += count
+    if (count < COUNTED_AT_ONCE || last === null) return sum
+    after = last
+    await nextTurn()
+  }
 }
 
 function prepareCounter(database: Database, place: Place) {

@@ -27,6 +27,9 @@ const FRAME_BYTES_MAX = 16_384
 /** `:method: POST` and `:scheme: http`, which every table has (RFC 7541 appendix A). */
 const POST_HTTP = Buffer.of(0x83, 0x86)
 
+/** The beginning of a field `x` of 1,024 bytes that tables are to remember (RFC 7541 section 6.2.1). */
+const LONGER_FIELD = Buffer.of(0x40, 0x01, 0x78, 0x7f, 0x81, 0x07)
+
 /** An HTTP/2 frame (RFC 9113 section 4.1), as nobody's library would send it. */
 function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
   const head = Buffer.alloc(9)
@@ -96,9 +99,9 @@ function same(bytes: Buffer, first: Buffer = Buffer.alloc(0)): Begin {
 export const FLOODS: Readonly<Record<string, Begin>> = {
   'a flood of pings': same(frame(PING, 0, 0, Buffer.alloc(8))),
   'a flood of settings': same(frame(SETTINGS, 0, 0, Buffer.alloc(6))),
-  // HEADERS without END_HEADERS, and CONTINUATION frames that never say it either.
+  // HEADERS without END_HEADERS, and CONTINUATION frames that never say it either, each with a quarter of a field.
   'a flood of continuations': same(
-    frame(CONTINUATION, 0, 1, field('x', 'x'.repeat(256))),
+    frame(CONTINUATION, 0, 1, Buffer.concat([LONGER_FIELD, Buffer.alloc(256, 'x')])),
     frame(HEADERS, 0, 1, Buffer.concat([POST_HTTP, Buffer.of(0x84)])),
   ),
   'fifty thousand streams': token => {

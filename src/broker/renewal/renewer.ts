@@ -168,8 +168,10 @@ export function createRenewer(ports: Ports): Renewer {
       await ports.wallClock.look()
       await bringForward()
       for (const handle of providers.all()) await renewDue(handle, true)
-      if (!resting) for (const handle of providers.all()) await renewDue(handle, false)
-      if (!resting) await settleRevocations()
+      if (!resting) {
+        for (const handle of providers.all()) await renewDue(handle, false)
+        await settleRevocations()
+      }
     } catch (error) {
       storeError = error
     }
