@@ -7,6 +7,7 @@
  *    4    | 0.1.0   | consents: receipt and sealed code of a two-step consent
  *    5    | 0.1.0   | sealed values found by key; key_retirements, commit_mark, restores, restored_connections
  *    6    | 0.1.0   | connections, revocations: origins of the endpoints beside the token endpoint
+ *    7    | 0.1.0   | sealed_counts
  *
  * The version is SQLite's `user_version`. A migration is never edited after its release: a change is a new
  * file and a new line here. `keys` keeps its columns in every version, because the root key is checked
@@ -19,6 +20,7 @@ import { auditRecords } from './migration-0003.ts'
 import { heldConsents } from './migration-0004.ts'
 import { keyCare } from './migration-0005.ts'
 import { endpointOrigins } from './migration-0006.ts'
+import { sealedCounts } from './migration-0007.ts'
 import { StoreSetupError } from './setup-error.ts'
 
 /** SQL by version: the first entry leads from an empty database to version 1. */
@@ -29,6 +31,7 @@ const migrations: readonly string[] = [
   heldConsents,
   keyCare,
   endpointOrigins,
+  sealedCounts,
 ]
 
 /** The version of the tables that this release reads and writes. */

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
 import type { SealContext } from './keyring.ts'
 import { checkLimit } from './page-limit.ts'
@@ -26,13 +25,6 @@ type Listed = {
   readonly sealed: Buffer
 }
 
-type Counter = ReturnType<typeof prepareCounter>
-type Counted = { readonly count: number; readonly last: string | null }
-const NONE: Counted = { count: 0, last: null }
-
-/** Values that are counted before others get their turn: 4 ms. */
-const COUNTED_AT_ONCE = 250
-
 /** Sealed values over all tables, found by the key that they name. */
 export function createSealedValues(
   database: Database,
@@ -43,7 +35,10 @@ export function createSealedValues(
     places.map(place => [nameOf(place), prepareReplacement(database, place)] as const),
   )
 
-  const counters = places.map(place => prepareCounter(database, place))
+  // Triggers keep the counts; what is counted here is what stands there.
+  const counts = database.prepare<[], SealedCount>(
+    'SELECT lower(hex(kid)) AS kid, count FROM sealed_counts WHERE count > 0 ORDER BY kid',
+  )
 
   function list({ kid, after, limit }: SealedQuery): SealedValue[] {
     const start = after === undefined ? 0 : places.findIndex(place => nameOf(place) === nameOf(after))
@@ -72,46 +67,7 @@ export function createSealedValues(
   return {
     listSealedValues: query => read(() => list(query)),
     replaceSealedValues: values => write(() => replace(values)),
-    countSealedValues: () => countSealed(counters, read),
-  }
-}
-
-/**
- * How many values name each key, counted page by page: SQLite looks each of them up in its table, 3 s for 200,000, and
- * nobody is served meanwhile.
- */
-async function countSealed(counters: readonly Counter[], read: Transactions['read']): Promise<SealedCount[]> {
-  const counts = new Map<string, number>()
-  for (const { nextKid, page } of counters) {
-    const nextAfter = (kid: Buffer) => read(() => nextKid.get(kid))
-    for (let kid = await nextAfter(Buffer.of()); kid; kid = await nextAfter(kid)) {
-      const name = kid.toString('hex')
-      counts.set(name, (counts.get(name) ?? 0) + (await countNaming(kid, page, read)))
-    }
-  }
-  return [...counts].map(([kid, count]) => ({ kid, count })).sort((a, b) => (a.kid < b.kid ? -1 : 1))
-}
-
-async function countNaming(kid: Buffer, page: Counter['page'], read: Transactions['read']): Promise<number> {
-  let sum = 0
-  let after = ''
-  for (;;) {
-    const { count, last } = (await read(() => page.get(kid, after))) ?? NONE
-    sum += count
-    if (count < COUNTED_AT_ONCE || last === null) return sum
-    after = last
-    await nextTurn()
-  }
-}
-
-function prepareCounter(database: Database, place: Place) {
-  const { from, kid } = sqlOf(place)
-  return {
-    nextKid: database.prepare<[Buffer], Buffer | null>(`SELECT min(${kid}) ${from} WHERE ${kid} > ?`).pluck(),
-    page: database.prepare<[Buffer, string], Counted>(
-      `SELECT count(*) AS count, max(id) AS last FROM
-        (SELECT id ${from} WHERE ${kid} = ? AND id > ? ORDER BY id LIMIT ${COUNTED_AT_ONCE})`,
-    ),
+    countSealedValues: () => read(() => counts.all()),
   }
 }
 

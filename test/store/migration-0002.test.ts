@@ -91,6 +91,11 @@ describe('a database of version 1', () => {
     expect(await store.takeConsentByState('state-1')).toMatchObject({ sealedVerifier: bytes('verifier-1') })
     expect(await store.listKeys()).toHaveLength(1)
     expect(await store.listReleases({ limit: 10 })).toHaveLength(1)
+    const counts = await store.countSealedValues()
+    expect(counts).toHaveLength(5)
+    for (const { kid, count } of counts) {
+      expect(await store.listSealedValues({ kid, limit: 100 })).toHaveLength(count)
+    }
   })
 
   it('can do what is new', async () => {

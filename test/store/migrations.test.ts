@@ -15,6 +15,7 @@ const tables = [
   'restored_connections',
   'restores',
   'revocations',
+  'sealed_counts',
 ]
 
 function tableNames(database: Database.Database): unknown[] {
