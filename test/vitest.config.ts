@@ -13,6 +13,8 @@ export default defineConfig({
     setupFiles: ['test/setup-canaries.ts'],
     provide: { mutations },
     testTimeout: 20_000,
+    // How long what must happen may take, on any machine: no test measures speed. By itself vitest gives it 1 s.
+    expect: { poll: { timeout: 10_000 } },
     hookTimeout: 20_000,
   },
 })

@@ -1,7 +1,10 @@
 import { AuditError } from './audit.ts'
 
-/** Longest wait for one record. A store that hangs is away: callers are told so while they still listen. */
-export const WRITE_MS_MAX = 900
+/**
+ * Longest wait for one record. A store that hangs is away, and callers are told so within a second: the rest of it is for
+ * what stands around the wait on a busy machine.
+ */
+export const WRITE_MS_MAX = 800
 /** Records that may wait for the write in flight; more are refused at once. About 5 MiB. */
 const WAITING_MAX = 10_000
 

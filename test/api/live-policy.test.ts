@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { Broker } from '../../src/broker/broker.ts'
 import type { AllowRule, CallerConfig } from '../../src/config/config.ts'
 import { GetAccessTokenRequest, WatchAccessTokensRequest } from '../../src/gen/tokenbroker/v1/token_broker.ts'
@@ -63,7 +63,7 @@ async function heldCall(method: string, message: Uint8Array) {
   }
   const stream = session.request(headers, { endStream: false })
   // Its deadline is set when it has been admitted.
-  await vi.waitFor(() => expect(running.clock.pending()).not.toEqual([]))
+  await expect.poll(() => running.clock.pending()).not.toEqual([])
   return async () => {
     const length = Buffer.alloc(5)
     length.writeUInt32BE(message.length, 1)

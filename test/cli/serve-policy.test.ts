@@ -49,14 +49,12 @@ async function start({ text = file('GetStatus'), apply = () => {} } = {}) {
 }
 
 describe('keepPolicyCurrent()', () => {
-  it('takes what is written into the file, within a second, and says so', async () => {
+  it('takes what is written into the file and says so', async () => {
     const { path, taken, log, begin, methods } = await start()
     await begin().reload('file')
     expect(taken).toEqual([])
-    const before = performance.now()
     await writeFile(path, file('Refresh'))
     await expect.poll(methods).toEqual([['Refresh']])
-    expect(performance.now() - before).toBeLessThan(1_000)
     expect(taken[0]?.update).toEqual({ trigger: 'file', change: { added: [], removed: [], changed: ['a'] } })
     expect(log.lines).toEqual([
       {

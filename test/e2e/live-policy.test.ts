@@ -38,10 +38,8 @@ it('A running broker follows its configuration, by the file and by SIGHUP', asyn
   const stream = tokens.watchAccessTokens({ connections: [ACME] }, bearer('first'))
   const ended = endOf(stream)
   await once(stream, 'data')
-  const before = performance.now()
   await home.configure(PROVIDER, callers('GetAccessToken'))
   expect((await ended).reason).toBe('ACCESS_DENIED')
-  expect(performance.now() - before).toBeLessThan(1_500)
   expect((await get('first')).token?.accessToken).toBe('canary-secret')
 
   // What cannot be used is loud and changes nothing.

@@ -106,7 +106,7 @@ describe.each(dialects.filter(({ revokes }) => revokes))('$definition, which can
     deliver()
     await late.catch(() => undefined)
     const { accessToken, refreshToken } = front.upstream.newest()
-    await vi.waitFor(() => expect(front.upstream.revoked).toEqual([first, accessToken]))
+    await expect.poll(() => front.upstream.revoked).toEqual([first, accessToken])
     expect((await front.server.tryRefreshToken(refreshToken)).status).toBe(400)
   })
 })

@@ -120,8 +120,8 @@ describe.each(dialects)('$definition in front of oidc-provider', dialect => {
     }
     expect(state).toBe(ConsentState.FAILED)
     const { accessToken, refreshToken } = front.upstream.newest()
-    await vi.waitFor(() => expect(front.upstream.revoked).toEqual([accessToken]))
-    await vi.waitFor(async () => expect(await front.upstream.inspect(accessToken)).toBeUndefined())
+    await expect.poll(() => front.upstream.revoked).toEqual([accessToken])
+    await expect.poll(() => front.upstream.inspect(accessToken)).toBeUndefined()
     expect((await front.server.tryRefreshToken(refreshToken)).status).toBe(400)
   })
 

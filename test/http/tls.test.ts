@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { HTTP_LIMITS } from '../../src/http/limits.ts'
 import { skippedWithout } from '../skipped.ts'
 import { tempFolder } from '../temp-folder.ts'
 import { createFakeConsentFlow, LINK } from './fake-consent-flow.ts'
@@ -61,7 +62,7 @@ describe(`createConsentServer() with a certificate${missing}`, () => {
     const socket = connect(port, '127.0.0.1').on('error', () => {})
     const since = performance.now()
     await once(socket.resume(), 'close')
-    expect(performance.now() - since).toBeLessThan(1_200)
+    expect(performance.now() - since).toBeLessThan(HTTP_LIMITS.headersTimeoutMs)
   })
 
   it.skipIf(tls === undefined)(
