@@ -12,9 +12,10 @@ export default defineConfig({
     maxWorkers: '100%',
     setupFiles: ['test/setup-canaries.ts'],
     provide: { mutations },
-    testTimeout: 20_000,
+    // Ends what hangs. Some tests start four processes, each of which takes seconds on a busy machine.
+    testTimeout: 60_000,
     // How long what must happen may take, on any machine: no test measures speed. By itself vitest gives it 1 s.
     expect: { poll: { timeout: 10_000 } },
-    hookTimeout: 20_000,
+    hookTimeout: 60_000,
   },
 })
