@@ -14,8 +14,8 @@ export default defineConfig({
     provide: { mutations },
     // Ends what hangs. Some tests start four processes, each of which takes seconds on a busy machine.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // How long what must happen may take, on any machine: no test measures speed. By itself vitest gives it 1 s.
     expect: { poll: { timeout: 10_000 } },
-    hookTimeout: 60_000,
   },
 })
