@@ -4,8 +4,8 @@ import type { AuditListRequest } from '../../src/broker/audit/reader.ts'
 import type { Broker, TokenRequest } from '../../src/broker/broker.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import type { ListAuditRecordsRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
-import { Shared } from '../../src/gen/tokenbroker/v1/token_broker.ts'
-import { createFakeBroker, TOKEN } from './fake-broker.ts'
+import { GetAccessTokenRequest, Shared } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { CONSENT, createFakeBroker, TOKEN } from './fake-broker.ts'
 import {
   bearer,
   call,
@@ -190,6 +190,26 @@ describe('a call', () => {
     await get(['4bf92f35-77b3.a_:/+='])
     expect(requests[0]?.caller.origin?.requestId).toBe('4bf92f35-77b3.a_:/+=')
     expect(requests[0]?.caller.origin?.peer).toMatch(/^127\.0\.0\.1:\d+$/)
+  })
+
+  it('tells where it came from also after its client has given it up', async () => {
+    const seen = Promise.withResolvers<TokenRequest>()
+    const { tokens } = await start({
+      getAccessToken: request => {
+        seen.resolve(request)
+        return new Promise(() => {})
+      },
+    })
+    const given = tokens.getAccessToken(
+      GetAccessTokenRequest.fromPartial({ provider: 'pinterest' }),
+      bearer(OPERATOR_TOKEN),
+      () => {},
+    )
+    const { signal, caller } = await seen.promise
+    given.cancel()
+    await expect.poll(() => signal?.aborted).toBe(true)
+    await new Promise(setImmediate)
+    expect(caller.origin?.peer).toMatch(/^127\.0\.0\.1:\d+$/)
   })
 
   it.each([
