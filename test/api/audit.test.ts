@@ -243,6 +243,26 @@ describe('a call', () => {
     ])
   })
 
+  it.each(['getConsent', 'completeConsent'] as const)(
+    'to %s for a consent that the caller may not see is recorded, though it is told that there is none',
+    async method => {
+      const rule = { providers: ['square-eu'], accounts: ['*'], methods: ['GetConsent', 'CompleteConsent'] }
+      const { admin, denials } = await start({}, [callerNamed('ads', rule)])
+      const ask = (consentId: string) => {
+        const request = { consentId, receipt: 'r', subject: 's' }
+        return method === 'getConsent'
+          ? call(admin, admin.getConsent, request, bearer('ads'))
+          : call(admin, admin.completeConsent, request, bearer('ads'))
+      }
+      expect((await failureOf(ask(CONSENT.consentId))).reason).toBe('CONSENT_NOT_FOUND')
+      expect((await failureOf(ask('none'))).reason).toBe('CONSENT_NOT_FOUND')
+      expect(denials).toMatchObject([
+        { reason: 'ACCESS_DENIED', caller: { name: 'ads' }, provider: 'pinterest', account: 'acme' },
+      ])
+      expect(denials[0]?.method.toLowerCase()).toBe(method.toLowerCase())
+    },
+  )
+
   it('is recorded when nobody knows who makes it', async () => {
     const { get, denials, admin } = await startRecording()
     await failureOf(get(['r-2'], '', 'no-such-token'))
