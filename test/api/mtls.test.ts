@@ -293,6 +293,18 @@ describe.skipIf(trusted === undefined)('certificates that are replaced', () => {
     return serialNumber
   }
 
+  it('leave the oldest version of TLS as it was', async () => {
+    const running = await startWatching()
+    write(issue({ names: ['DNS:localhost'], usage: 'serverAuth' }))
+    await expect.poll(() => said(running, 'info')).toHaveLength(1)
+    const socket = connectTls({
+      ...{ port: running.port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false },
+      ...{ maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] },
+    })
+    cleanups.push(() => socket.destroy())
+    await expect(once(socket, 'secureConnect')).rejects.toThrow()
+  })
+
   it('are shown to new connections, while old ones and their calls go on', async () => {
     const running = await startWatching()
     const client = clientOf(running, issue({ names: [`URI:${SPIFFE}`] }))
