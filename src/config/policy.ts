@@ -6,6 +6,7 @@ import { readCallers } from './callers.ts'
 import type { CallerConfig } from './config.ts'
 import { deepFreeze } from './freeze.ts'
 import type { ConfigParts } from './load.ts'
+import { authoritiesFile } from './named-files.ts'
 import { readRoles, readRules } from './policy-rules.ts'
 import { type ConfigPath, formatPath } from './problem.ts'
 import { checkCertificates } from './reachable.ts'
@@ -53,12 +54,16 @@ export async function rulesOf(written: Written): Promise<CallerRules[]> {
   })
 }
 
-/** Absolute paths of the files, beside the configuration's own, that hold hashes of callers' tokens. */
+/**
+ * Absolute paths of the files, beside the configuration's own, that are read together with it: hashes of callers' tokens,
+ * and the authorities of the issuers' servers.
+ */
 export function policyFiles({ config, folder }: Written): string[] {
-  const files = config.callers
+  const hashes = config.callers
     .flatMap(({ token_sha256 }) => token_sha256 ?? [])
     .flatMap(hash => (typeof hash === 'string' ? [] : (hash.file ?? [])))
-  return [...new Set(files.map(file => resolve(folder, file)))]
+  const authorities = config.callers.flatMap(({ jwt }) => authoritiesFile(jwt?.ca) ?? [])
+  return [...new Set([...hashes, ...authorities].map(file => resolve(folder, file)))]
 }
 
 /** What differs between two configurations and counts only after a restart, in the order of the alphabet. */

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import type { ConfigParts } from '../../src/config/load.ts'
 import { completeConfig } from '../../src/config/load.ts'
 import { Mistake } from '../../src/config/mistake.ts'
+import { policyDigest } from '../../src/config/policy.ts'
 import { createPolicyReload } from '../../src/config/policy-reload.ts'
 import { ConfigError } from '../../src/config/problem.ts'
 import { readWritten } from '../../src/config/written.ts'
@@ -123,6 +125,16 @@ describe('read() of a policy', () => {
     world.files['/srv/a.hash'] = sha256(2)
     expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['a'] })
     expect(world.commands).toEqual(['hash', 'hash', 'hash'])
+  })
+
+  it('reads the authorities of an issuer’s server anew, and names their file', async () => {
+    const pem = await readFile(new URL('fixtures/cert.pem', import.meta.url), 'utf8')
+    const jwt =
+      '{issuer: "https://i.example", audience: b, subject: s, jwks_url: "https://i.example/k", ca: ca.pem}'
+    const world = await startWith(`callers: [{name: a, jwt: ${jwt}, allow: []}]\n`, { '/srv/ca.pem': pem })
+    expect((await world.read()).files).toEqual(['/srv/ca.pem'])
+    world.files['/srv/ca.pem'] = `${pem}${pem}`
+    expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['a'] })
   })
 
   it('reads no other secret, so that a secret manager which is away does not keep a right from being taken', async () => {
