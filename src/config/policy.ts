@@ -89,11 +89,16 @@ function differences(before: Data, now: Data, path: ConfigPath): ConfigPath[] {
 export interface PolicyChange {
   readonly added: readonly string[]
   readonly removed: readonly string[]
-  /** Whose rules, limit or proof are others. */
+  /** Whose rules, limit, proof, or place among those known by JWTs are others. */
   readonly changed: readonly string[]
 }
 
-/** @returns undefined if nothing differs */
+/**
+ * How two lists of callers differ. Their order counts among those that are known by JWTs: a token that fits several is the
+ * first one's.
+ *
+ * @returns undefined if nothing differs
+ */
 export function policyChange(
   before: readonly CallerConfig[],
   now: readonly CallerConfig[],
@@ -101,12 +106,27 @@ export function policyChange(
   const [old, current] = [byName(before), byName(now)]
   const added = [...current.keys()].filter(name => !old.has(name))
   const removed = [...old.keys()].filter(name => !current.has(name))
+  const moved = movedByJwt(before, now)
   const changed = [...current].flatMap(([name, caller]) => {
     const other = old.get(name)
-    return other === undefined || isDeepStrictEqual(other, caller) ? [] : [name]
+    if (other === undefined) return []
+    return moved.has(name) || !isDeepStrictEqual(other, caller) ? [name] : []
   })
   const differs = added.length + removed.length + changed.length > 0
   return differs ? { added, removed, changed } : undefined
+}
+
+/** Those known by JWTs before and now whose places among one another have changed. */
+function movedByJwt(before: readonly CallerConfig[], now: readonly CallerConfig[]): ReadonlySet<string> {
+  const [old, current] = [namesByJwt(before), namesByJwt(now)]
+  const [wasThere, isThere] = [new Set(old), new Set(current)]
+  const ranks = old.filter(name => isThere.has(name))
+  const stayed = current.filter(name => wasThere.has(name))
+  return new Set(stayed.filter((name, index) => ranks[index] !== name))
+}
+
+function namesByJwt(callers: readonly CallerConfig[]): string[] {
+  return callers.filter(({ proof }) => proof.kind === 'jwt').map(({ name }) => name)
 }
 
 function byName(callers: readonly CallerConfig[]): ReadonlyMap<string, CallerConfig> {

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import type { ConfigParts } from '../../src/config/load.ts'
 import { completeConfig } from '../../src/config/load.ts'
 import { Mistake } from '../../src/config/mistake.ts'
-import { policyDigest } from '../../src/config/policy.ts'
 import { createPolicyReload } from '../../src/config/policy-reload.ts'
 import { ConfigError } from '../../src/config/problem.ts'
 import { readWritten } from '../../src/config/written.ts'
@@ -76,6 +75,19 @@ describe('read() of a policy', () => {
     const world = await startWith(`${START}${caller('b', TWO)}`)
     world.files[FILE] = `# new\ncallers:\n${caller('b', TWO)}${caller('a', ONE)}`
     expect(await world.read()).toEqual({ needsRestart: [], files: [] })
+  })
+
+  it('finds that callers known by JWTs stand in another order: the first one that a token fits counts', async () => {
+    const jwt = (name: string, subject: string) =>
+      `  - {name: ${name}, jwt: {issuer: i, audience: b, subject: "${subject}", jwks_file: k}, allow: []}\n`
+    const [all, some, token] = [jwt('all', 's*'), jwt('some', 'sub*'), caller('a', ONE)]
+    const world = await startWith(`callers:\n${all}${some}${token}`)
+    world.files[FILE] = `callers:\n${token}${some}${all}`
+    expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['some', 'all'] })
+    world.files[FILE] = `callers:\n${all}${token}${some}`
+    expect((await world.read()).change).toBeUndefined()
+    world.files[FILE] = `callers:\n${some}`
+    expect((await world.read()).change).toEqual({ added: [], removed: ['all', 'a'], changed: [] })
   })
 
   it('names who is new, gone and another, and takes an explicit end of all rights', async () => {
