@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Data, isData } from '../providers/merge.ts'
@@ -114,6 +115,15 @@ export function policyChange(
   })
   const differs = added.length + removed.length + changed.length > 0
   return differs ? { added, removed, changed } : undefined
+}
+
+/**
+ * Names who may call what, 16 hex digits: two policies that differ have two names. Tells nothing of tokens, of which only
+ * hashes go into it.
+ */
+export function policyDigest(callers: readonly CallerConfig[]): string {
+  const text = JSON.stringify(callers, (_, value) => (value instanceof Map ? [...value] : value))
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /** Those known by JWTs before and now whose places among one another have changed. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ConfigParts } from '../../src/config/load.ts'
 import { completeConfig } from '../../src/config/load.ts'
 import { Mistake } from '../../src/config/mistake.ts'
+import { policyDigest } from '../../src/config/policy.ts'
 import { createPolicyReload } from '../../src/config/policy-reload.ts'
 import { ConfigError } from '../../src/config/problem.ts'
 import { readWritten } from '../../src/config/written.ts'
@@ -48,6 +49,24 @@ const caller = (name: string, hash: string, more = '', methods = 'GetStatus') =>
 const ONE = `"${sha256(1)}"`
 const TWO = `"${sha256(2)}"`
 const START = `callers:\n${caller('a', ONE)}`
+
+describe('policyDigest()', () => {
+  const jwt = (claims: string, more = '') =>
+    `callers: [{name: a, jwt: {issuer: i, audience: b, subject: s, jwks_file: k, claims: ${claims}}, ${more} allow: []}]\n`
+
+  it('is the same for the same policy, however it is written, and another for any other', async () => {
+    const texts = [
+      START,
+      START.replace('["*"]', '[x]'),
+      jwt('{c: 1}'),
+      jwt('{c: 2}'),
+      jwt('{c: 1}', 'calls_per_minute: 5,'),
+    ]
+    const digests = await Promise.all(texts.map(async text => policyDigest((await startWith(text)).callers)))
+    expect(new Set(digests).size).toBe(texts.length)
+    expect(policyDigest((await startWith(`# same\n${START}`)).callers)).toBe(digests[0])
+  })
+})
 
 describe('read() of a policy', () => {
   it.each([
