@@ -27,8 +27,6 @@ export interface PolicyPorts {
   readonly apply: (callers: readonly CallerConfig[], update: PolicyUpdate) => void
   readonly log: Log
   readonly times?: WatchTimes
-  /** Milliseconds after which what may pass by itself is tried again for the first time; tests shorten them. */
-  readonly retryMs?: number
 }
 
 /** Why the configuration is read again. */
@@ -53,7 +51,8 @@ export interface LivePolicy {
  * come, as when a secret manager is away, is tried again for as long as it takes.
  */
 export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
-  const { parts, written, apply, log, retryMs = RETRY_MIN_MS } = ports
+  const { parts, written, apply, log, times } = ports
+  const { retryMs = RETRY_MIN_MS } = times ?? {}
   const source = createPolicyReload(parts, written)
   const own = written.file === undefined ? [] : [resolve(parts.cwd, written.file.name)]
   let callers = ports.callers
@@ -63,7 +62,7 @@ export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
   let retryAfterMs = retryMs
   let retry: NodeJS.Timeout | undefined
   let last = Promise.resolve()
-  const watch = watchFiles([...own, ...policyFiles(written)], () => void reload('file'), ports.times)
+  const watch = watchFiles([...own, ...policyFiles(written)], () => void reload('file'), times)
 
   // One after the other, so that the newest file is taken last.
   function reload(trigger: Trigger): Promise<void> {

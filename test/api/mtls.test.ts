@@ -361,6 +361,22 @@ describe.skipIf(trusted === undefined)('certificates that are replaced', () => {
     await vi.waitFor(async () => expect(await serialOf(running)).not.toBe(before), { timeout: 5_000 })
   })
 
+  it('are taken as soon as they can be read, although their files have not changed again', async () => {
+    let isReadable = true
+    const readIfReadable = (path: string) =>
+      isReadable ? readFile(path) : Promise.reject(Object.assign(new Error('too many'), { code: 'EMFILE' }))
+    write(server)
+    const times = { pollMs: 20, quietMs: 10, retryMs: 20 }
+    const running = await start({ files }, { readFile: readIfReadable, times })
+    const before = await serialOf(running)
+    isReadable = false
+    write(issue({ names: ['DNS:localhost'], usage: 'serverAuth' }))
+    await vi.waitFor(() => expect(said(running, 'error')).not.toEqual([]), { timeout: 5_000 })
+    isReadable = true
+    await vi.waitFor(async () => expect(await serialOf(running)).not.toBe(before), { timeout: 5_000 })
+    expect(said(running, 'error')).toHaveLength(1)
+  })
+
   it('cut a handshake that began while an authority was believed that is gone', async () => {
     const accepted: Socket[] = []
     const old = { ...(server as Pair), clientCa: trusted?.cert }

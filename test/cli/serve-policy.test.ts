@@ -43,8 +43,7 @@ async function start({ text = file('GetStatus'), apply = () => {}, runCommand = 
         taken.push({ callers, update })
       },
       log,
-      times: { pollMs: 50, quietMs: 10 },
-      retryMs: 20,
+      times: { pollMs: 50, quietMs: 10, retryMs: 20 },
     })
     return policy
   }
