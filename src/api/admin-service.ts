@@ -16,7 +16,7 @@ import {
 import { ConnectionState } from '../gen/tokenbroker/v1/token_broker.ts'
 import { Secret } from '../secret.ts'
 import { createAuditProcedures } from './audit-procedures.ts'
-import { anywhere, mayKnowProvider, onConnection, requireAllowedScopes } from './authorization.ts'
+import { anywhere, disguised, mayKnowProvider, onConnection, requireAllowedScopes } from './authorization.ts'
 import type { Caller } from './callers.ts'
 import {
   connectionListToProto,
@@ -153,7 +153,7 @@ async function findVisibleConsent(
   method: string,
 ): Promise<Consent> {
   const consent = await broker.getConsent(consentId).catch(sayNotFound)
-  if (!isAllowed(caller.allow, method, consent)) throw consentNotFound()
+  if (!isAllowed(caller.allow, method, consent)) throw consentNotFound(disguised(caller, method, consent))
   return consent
 }
 
@@ -162,9 +162,10 @@ function sayNotFound(error: unknown): never {
   throw error instanceof BrokerError && error.reason === 'CONSENT_NOT_FOUND' ? consentNotFound() : error
 }
 
-function consentNotFound(): BrokerError {
+/** @param cause for the audit alone: the caller is not told of it */
+function consentNotFound(cause?: BrokerError): BrokerError {
   const message = 'there is no such consent, or it ended more than 24 hours ago'
-  return new BrokerError('CONSENT_NOT_FOUND', message)
+  return new BrokerError('CONSENT_NOT_FOUND', message, { cause })
 }
 
 function providerFromProto({ provider }: WatchConnectionsRequest): string | undefined {

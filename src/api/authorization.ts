@@ -91,6 +91,20 @@ export function accessDenied(caller: Caller, method: string): BrokerError {
 }
 
 /**
+ * The refusal behind an answer that says of something existing that it does not, as the `cause` of that answer: it tells the
+ * audit, and nobody else, which connection the caller has no right to.
+ */
+export function disguised(
+  caller: Caller,
+  method: string,
+  { provider, account }: ConnectionName,
+): BrokerError {
+  return new BrokerError('ACCESS_DENIED', `the caller ${caller.name} may not call ${method}`, {
+    metadata: { provider, account },
+  })
+}
+
+/**
  * Why a stream ends whose caller has lost its right to one of its connections, which this names, because of a thousand
  * nobody could tell which: the caller has named it itself, and whether it exists plays no part.
  */

@@ -186,7 +186,7 @@ export function createGate(options: GateOptions): Gate {
           next({
             onReceiveMetadata(metadata, pass) {
               try {
-                origin = originOf(metadata, () => call.getPeer())
+                origin = originOf(metadata, call.getConnectionInfo())
                 const admission = isHealth(method) ? undefined : admit(call, metadata, origin)
                 const goOn = () => enter(metadata, () => pass(metadata))
                 if (admission === undefined) goOn()

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import type { Metadata } from '@grpc/grpc-js'
 import type { CallerIdentity } from '../broker/broker.ts'
+import type { Endpoints } from './newest-connections.ts'
 
 /** Where a call came from: what ties its log lines, its audit records and the caller's own log together. */
 export type CallOrigin = NonNullable<CallerIdentity['origin']>
@@ -13,9 +14,10 @@ const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/
 /**
  * The origin of a call.
  *
- * @param peer tells address and port, as grpc-js writes them; asked when they are needed, because few calls need them
+ * @param endpoints as they were when the call came: of one that was given up grpc-js does not know them any more, and
+ *   what it has done is recorded all the same
  */
-export function originOf(metadata: Metadata, peer: () => string): CallOrigin {
+export function originOf(metadata: Metadata, endpoints: Endpoints): CallOrigin {
   let made: string | undefined
   return {
     get requestId() {
@@ -23,15 +25,15 @@ export function originOf(metadata: Metadata, peer: () => string): CallOrigin {
       return made
     },
     get peer() {
-      return withBrackets(peer())
+      return peerOf(endpoints)
     },
   }
 }
 
-/** Without them nobody could tell the port from the end of an IPv6 address. */
-function withBrackets(peer: string): string {
-  const [, address = '', port] = /^(.*):(\d+)$/.exec(peer) ?? []
-  return isIPv6(address) ? `[${address}]:${port}` : peer
+/** Without brackets nobody could tell the port from the end of an IPv6 address. Those of a socket file have none. */
+function peerOf({ remoteAddress, remotePort }: Endpoints): string {
+  if (remoteAddress === undefined) return 'unknown'
+  return `${isIPv6(remoteAddress) ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`
 }
 
 /** The caller's own id, if it has sent exactly one that can be written anywhere as it is. */

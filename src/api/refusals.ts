@@ -41,14 +41,25 @@ const DENIALS: readonly Reason[] = ['CALLER_UNAUTHENTICATED', 'ACCESS_DENIED', '
 /** Ends a call with an error: translated, logged with its request id, and a refusal recorded in the audit. */
 export function reportCall(error: unknown, { log, denials }: FailurePorts, call: FailedCall): CallStatus {
   const { method, caller, origin = caller?.origin, request } = call
-  if (error instanceof BrokerError && DENIALS.includes(error.reason)) {
+  const denial = denialIn(error)
+  if (denial !== undefined) {
+    const { reason } = denial
     const name = method.slice(method.lastIndexOf('/') + 1)
-    for (const connection of connectionsOf(request, name, caller)) {
-      denials.recordDenial({ reason: error.reason, method: name, caller, origin, ...connection })
+    const connections =
+      denial === error ? connectionsOf(request, name, caller) : [connectionOf(denial.details.metadata)]
+    for (const connection of connections) {
+      denials.recordDenial({ reason, method: name, caller, origin, ...connection })
     }
   }
   const { requestId, peer } = origin ?? {}
   return reportFailure(error, log, { method, caller: caller?.name, peer, requestId })
+}
+
+/** The refusal that an error is, or that it hides from the caller: one that is `disguised`. */
+function denialIn(error: unknown): BrokerError | undefined {
+  if (!(error instanceof BrokerError)) return undefined
+  if (DENIALS.includes(error.reason)) return error
+  return error.reason === 'CONSENT_NOT_FOUND' ? denialIn(error.cause) : undefined
 }
 
 /** What was asked for, or of many those that the caller has no right to: one denial each, at least one. */

@@ -27,7 +27,12 @@ const PROBE_MS_MAX = 1_000
 export async function prepareSocket(path: string): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
-  const { mode, uid } = await lstat(folder)
+  const found = await lstat(folder)
+  const { mode, uid } = found
+  // Whoever made the link could lead clients, and their tokens, elsewhere.
+  if (found.isSymbolicLink()) {
+    throw new SocketFileError(`its folder ${folder} is a link; name the folder that it leads to`)
+  }
   if ((mode & OTHERS) !== 0) {
     throw new SocketFileError(
       `others may enter its folder; run chmod 700 ${folder}, or take a folder of its own`,

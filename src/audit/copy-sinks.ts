@@ -1,5 +1,5 @@
 import { write } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { CopySink } from './copy.ts'
 
 const STDOUT = 1
@@ -10,21 +10,29 @@ const FULL_MS = 50
 
 /**
  * Appends to a file, opened anew for each piece, so that it may be moved away by whoever rotates it. A new one is its
- * owner's alone.
+ * owner's alone. What a full disk or a crash has cut off stays a line of its own: its records come again, whole.
  */
 export function fileSink(path: string): CopySink {
   return {
     name: path,
     async write(lines) {
-      const file = await open(path, 'a', 0o600)
+      const file = await open(path, 'a+', 0o600)
       try {
-        await file.appendFile(textOf(lines))
+        await file.appendFile(`${(await isCutOff(file)) ? '\n' : ''}${textOf(lines)}`)
         await file.datasync()
       } finally {
         await file.close()
       }
     },
   }
+}
+
+/** Whether a file ends within a line. */
+async function isCutOff(file: FileHandle): Promise<boolean> {
+  const { size } = await file.stat()
+  if (size === 0) return false
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1)
+  return buffer.toString() !== '\n'
 }
 
 /** Writes to standard output without ever blocking this process, whoever reads there. */

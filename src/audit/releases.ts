@@ -4,6 +4,8 @@ import { createGroupWriter } from './group-writer.ts'
 
 /** Repeats are written at least this often while there are any. */
 const SUMMARY_INTERVAL_MS = 60_000
+/** Repeats of one write: some 10 ms, in which nothing else happens. */
+const SUMMARY_BATCH_MAX = 500
 /** How many (caller, version) pairs are remembered as recorded; forgetting one costs one more write. */
 const REMEMBERED_MAX = 100_000
 
@@ -45,6 +47,8 @@ export function createReleases({
   let repeats = new Map<string, Repeats>()
   const recordFirst = createGroupWriter({ write, schedule })
   let summaryPlanned = false
+  /** One summary at a time: who waits for one waits for those before it. */
+  let summaries = Promise.resolve()
 
   function countRepeat(key: string, release: TokenRelease): void {
     const known = repeats.get(key)
@@ -64,21 +68,29 @@ export function createReleases({
     schedule(SUMMARY_INTERVAL_MS, () => void flush().catch(() => {}))
   }
 
-  async function flush(): Promise<void> {
+  function flush(): Promise<void> {
+    summaries = summaries.catch(() => {}).then(writeSummary)
+    return summaries
+  }
+
+  async function writeSummary(): Promise<void> {
     summaryPlanned = false
-    const summary = repeats
+    const summary = [...repeats]
     repeats = new Map()
-    if (summary.size === 0) return
-    try {
-      await write([...summary.values()].map(({ release, at, count }) => counted(release, at, count)))
-    } catch (error) {
-      keep(summary)
-      throw error
+    for (let start = 0; start < summary.length; start += SUMMARY_BATCH_MAX) {
+      if (start > 0) await new Promise<void>(resolve => schedule(0, resolve))
+      const batch = summary.slice(start, start + SUMMARY_BATCH_MAX)
+      try {
+        await write(batch.map(([, { release, at, count }]) => counted(release, at, count)))
+      } catch (error) {
+        keep(summary.slice(start))
+        throw error
+      }
     }
   }
 
   /** The counts of a summary that could not be written belong to the next one. */
-  function keep(summary: ReadonlyMap<string, Repeats>): void {
+  function keep(summary: Iterable<readonly [string, Repeats]>): void {
     for (const [key, earlier] of summary) {
       const later = repeats.get(key)
       if (later === undefined) repeats.set(key, earlier)

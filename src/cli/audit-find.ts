@@ -14,6 +14,9 @@ export interface AuditFindOptions {
 /** Longer than any token; whoever pipes a whole log file means something else. */
 const INPUT_BYTES_MAX = 64 * 1024
 
+/** Releases in one answer, as the `.proto` file says. */
+const RELEASES_MAX = 1_000
+
 /** Answers who has had a token. */
 export async function auditFind({ token, json }: AuditFindOptions, io: Io): Promise<number> {
   if (token !== '-') {
@@ -28,6 +31,12 @@ export async function auditFind({ token, json }: AuditFindOptions, io: Io): Prom
   if (json) printJson(io, { fingerprint, releases })
   else if (releases.length > 0) printReleases(releases, io)
   else note(io, 'As far as the records go, and this caller may see them, nobody was given this token.')
+  if (releases.length >= RELEASES_MAX) {
+    note(
+      io,
+      `These are the latest ${RELEASES_MAX}. All of them: token-broker audit export --event TOKEN_RELEASED | grep ${fingerprint}`,
+    )
+  }
   return releases.length > 0 ? EXIT.ok : EXIT.negative
 }
 

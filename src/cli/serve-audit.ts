@@ -5,6 +5,7 @@ import { createAudit } from '../audit/create-audit.ts'
 import { startRetention } from '../audit/retention.ts'
 import type { Clock, Log } from '../broker/ports.ts'
 import type { Config } from '../config/config.ts'
+import { policyDigest } from '../config/policy.ts'
 import type { Store } from '../store/store.ts'
 import { version } from './version.ts'
 
@@ -31,7 +32,8 @@ export function serveAudit(config: Config, store: Store, clock: Clock, log: Log)
     audit,
     started() {
       hasStarted = true
-      const details = { version: version(), providers: [...config.providers.keys()] }
+      const { callers, providers } = config
+      const details = { version: version(), providers: [...providers.keys()], policy: policyDigest(callers) }
       audit.note({ event: 'BROKER_STARTED', details })
     },
     async close() {

@@ -4,6 +4,7 @@ import type { Broker } from '../broker/broker.ts'
 import { createBroker } from '../broker/create-broker.ts'
 import type { Log } from '../broker/ports.ts'
 import type { CallerConfig, Config, Listener } from '../config/config.ts'
+import { policyDigest } from '../config/policy.ts'
 import { readSystemFile } from '../config/system.ts'
 import type { Http } from '../egress/http.ts'
 import { createHttp } from '../egress/undici-http.ts'
@@ -153,7 +154,7 @@ async function start(
     callers.replace(next)
     api.checkStreams()
     // A right is taken whether or not that can be recorded.
-    audit.note({ event: 'POLICY_CHANGED', details: { trigger, ...change } })
+    audit.note({ event: 'POLICY_CHANGED', details: { trigger, ...change, policy: policyDigest(next) } })
   }
   return { broker, grpcPorts, httpPort, adminPort, usePolicy }
 }

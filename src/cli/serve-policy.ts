@@ -13,6 +13,10 @@ const PROBLEMS_MAX = 20
 /** Callers named in one line of the log. */
 const NAMES_MAX = 50
 
+/** How soon a policy is read again whose hashes did not come; doubles up to the longest. */
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 30_000
+
 /** What keeping the policy current needs. */
 export interface PolicyPorts {
   readonly parts: ConfigParts
@@ -43,17 +47,22 @@ export interface LivePolicy {
 
 /**
  * Watches the configuration and takes each good version of its policy at once and whole. A broken one changes
- * nothing and is an error in the log; the last good one stays in force until a good one comes.
+ * nothing and is an error in the log; the last good one stays in force until a good one comes. One whose hashes did not
+ * come, as when a secret manager is away, is tried again for as long as it takes.
  */
 export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
-  const { parts, written, apply, log } = ports
+  const { parts, written, apply, log, times } = ports
+  const { retryMs = RETRY_MIN_MS } = times ?? {}
   const source = createPolicyReload(parts, written)
   const own = written.file === undefined ? [] : [resolve(parts.cwd, written.file.name)]
   let callers = ports.callers
   let saidRestart = ''
   let isBroken = false
+  let isStopped = false
+  let retryAfterMs = retryMs
+  let retry: NodeJS.Timeout | undefined
   let last = Promise.resolve()
-  const watch = watchFiles([...own, ...policyFiles(written)], () => void reload('file'), ports.times)
+  const watch = watchFiles([...own, ...policyFiles(written)], () => void reload('file'), times)
 
   // One after the other, so that the newest file is taken last.
   function reload(trigger: Trigger): Promise<void> {
@@ -62,6 +71,7 @@ export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
   }
 
   async function readOnce(trigger: Trigger): Promise<void> {
+    clearTimeout(retry)
     const found = await source.read(callers)
     void watch.set([...own, ...found.files])
     const { change } = found
@@ -74,6 +84,7 @@ export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
       log.info('Configuration read again: the policy is the same', { trigger })
     }
     isBroken = false
+    retryAfterMs = retryMs
     sayRestart(found.needsRestart)
   }
 
@@ -98,11 +109,23 @@ export function keepPolicyCurrent(ports: PolicyPorts): LivePolicy {
         ? { problems: error.problems.slice(0, PROBLEMS_MAX).map(formatLine) }
         : { error }
     log.error('The configuration cannot be used: the last good policy stays in force', { trigger, ...why })
+    if (error instanceof ConfigError && error.mayPass && !isStopped) retryLater(trigger)
+  }
+
+  function retryLater(trigger: Trigger): void {
+    retry = setTimeout(() => void reload(trigger), retryAfterMs).unref()
+    retryAfterMs = Math.min(2 * retryAfterMs, RETRY_MAX_MS)
+  }
+
+  function stop(): void {
+    isStopped = true
+    clearTimeout(retry)
+    watch.close()
   }
 
   // What was changed while the broker started.
   if (own.length > 0) void reload('file')
-  return { reload, stop: watch.close }
+  return { reload, stop }
 }
 
 /** A policy of thousands would make a line of thousands. */

@@ -47,11 +47,11 @@ export async function serve(options: ServeOptions): Promise<number> {
   refuseDebugSwitches(switches, allowInsecureDebugging, written.config, log)
   requireVersions(log)
   hardenProcess(log)
+  let policy: LivePolicy | undefined
+  // Before anything is waited for: it ends a process that does not expect it.
+  process.on('SIGHUP', () => void policy?.reload('SIGHUP'))
   const config = await configWhenSecretsCome(() => completeConfig(written, parts), log)
   if (config === undefined) return EXIT.ok
-  let policy: LivePolicy | undefined
-  // From the first moment on, for it ends a process that does not expect it.
-  process.on('SIGHUP', () => void policy?.reload('SIGHUP'))
   const running = await startBroker(config, log, { acceptRestore }).catch(refuse)
   guard.stopFirst(running.stop)
   // Before anybody is told that we serve: who starts us may stop us at once.

@@ -31,8 +31,8 @@ export function namedFiles({ config, folder }: Pick<Written, 'config' | 'folder'
   ]
   const trust = [
     ...tls.flatMap(({ cert, client_ca: clientCa }) => [cert, clientCa]),
-    ...jwts.flatMap(jwt => [jwt.jwks_file, pathOf(jwt.ca)]),
-    ...clients.map(({ ca }) => pathOf(ca)),
+    ...jwts.flatMap(jwt => [jwt.jwks_file, authoritiesFile(jwt.ca)]),
+    ...clients.map(({ ca }) => authoritiesFile(ca)),
     ...filesOf(callers.flatMap(({ token_sha256: hashes }) => hashes)),
   ]
   const all = [
@@ -47,8 +47,8 @@ function filesOf(sources: readonly (SecretSource | string | undefined)[]): (stri
   return sources.map(source => (typeof source === 'object' ? source.file : undefined))
 }
 
-/** Authorities may stand in the configuration itself. */
-function pathOf(ca: string | undefined): string | undefined {
+/** The file that `ca` names; undefined if the authorities stand in the configuration itself, or there are none. */
+export function authoritiesFile(ca: string | undefined): string | undefined {
   return ca?.includes('-----BEGIN') ? undefined : ca
 }
 

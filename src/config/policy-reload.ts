@@ -8,7 +8,7 @@ import { readWritten, type Written } from './written.ts'
 export type Reloaded = {
   /** What differs from the start and counts only after a restart. */
   readonly needsRestart: readonly string[]
-  /** Files that hold a part of the policy beside the configuration's own. */
+  /** As `policyFiles` names them. */
   readonly files: readonly string[]
 } & (
   | { readonly callers: readonly CallerConfig[]; readonly change: PolicyChange }

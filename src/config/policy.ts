@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Data, isData } from '../providers/merge.ts'
@@ -6,6 +7,7 @@ import { readCallers } from './callers.ts'
 import type { CallerConfig } from './config.ts'
 import { deepFreeze } from './freeze.ts'
 import type { ConfigParts } from './load.ts'
+import { authoritiesFile } from './named-files.ts'
 import { readRoles, readRules } from './policy-rules.ts'
 import { type ConfigPath, formatPath } from './problem.ts'
 import { checkCertificates } from './reachable.ts'
@@ -53,12 +55,16 @@ export async function rulesOf(written: Written): Promise<CallerRules[]> {
   })
 }
 
-/** Absolute paths of the files, beside the configuration's own, that hold hashes of callers' tokens. */
+/**
+ * Absolute paths of the files, beside the configuration's own, that are read together with it: hashes of callers' tokens,
+ * and the authorities of the issuers' servers.
+ */
 export function policyFiles({ config, folder }: Written): string[] {
-  const files = config.callers
+  const hashes = config.callers
     .flatMap(({ token_sha256 }) => token_sha256 ?? [])
     .flatMap(hash => (typeof hash === 'string' ? [] : (hash.file ?? [])))
-  return [...new Set(files.map(file => resolve(folder, file)))]
+  const authorities = config.callers.flatMap(({ jwt }) => authoritiesFile(jwt?.ca) ?? [])
+  return [...new Set([...hashes, ...authorities].map(file => resolve(folder, file)))]
 }
 
 /** What differs between two configurations and counts only after a restart, in the order of the alphabet. */
@@ -84,11 +90,16 @@ function differences(before: Data, now: Data, path: ConfigPath): ConfigPath[] {
 export interface PolicyChange {
   readonly added: readonly string[]
   readonly removed: readonly string[]
-  /** Whose rules, limit or proof are others. */
+  /** Whose rules, limit, proof, or place among those known by JWTs are others. */
   readonly changed: readonly string[]
 }
 
-/** @returns undefined if nothing differs */
+/**
+ * How two lists of callers differ. Their order counts among those that are known by JWTs: a token that fits several is the
+ * first one's.
+ *
+ * @returns undefined if nothing differs
+ */
 export function policyChange(
   before: readonly CallerConfig[],
   now: readonly CallerConfig[],
@@ -96,12 +107,36 @@ export function policyChange(
   const [old, current] = [byName(before), byName(now)]
   const added = [...current.keys()].filter(name => !old.has(name))
   const removed = [...old.keys()].filter(name => !current.has(name))
+  const moved = movedByJwt(before, now)
   const changed = [...current].flatMap(([name, caller]) => {
     const other = old.get(name)
-    return other === undefined || isDeepStrictEqual(other, caller) ? [] : [name]
+    if (other === undefined) return []
+    return moved.has(name) || !isDeepStrictEqual(other, caller) ? [name] : []
   })
   const differs = added.length + removed.length + changed.length > 0
   return differs ? { added, removed, changed } : undefined
+}
+
+/**
+ * Names who may call what, 16 hex digits: two policies that differ have two names. Tells nothing of tokens, of which only
+ * hashes go into it.
+ */
+export function policyDigest(callers: readonly CallerConfig[]): string {
+  const text = JSON.stringify(callers, (_, value) => (value instanceof Map ? [...value] : value))
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+/** Those known by JWTs before and now whose places among one another have changed. */
+function movedByJwt(before: readonly CallerConfig[], now: readonly CallerConfig[]): ReadonlySet<string> {
+  const [old, current] = [namesByJwt(before), namesByJwt(now)]
+  const [wasThere, isThere] = [new Set(old), new Set(current)]
+  const ranks = old.filter(name => isThere.has(name))
+  const stayed = current.filter(name => wasThere.has(name))
+  return new Set(stayed.filter((name, index) => ranks[index] !== name))
+}
+
+function namesByJwt(callers: readonly CallerConfig[]): string[] {
+  return callers.filter(({ proof }) => proof.kind === 'jwt').map(({ name }) => name)
 }
 
 function byName(callers: readonly CallerConfig[]): ReadonlyMap<string, CallerConfig> {

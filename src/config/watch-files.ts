@@ -13,6 +13,8 @@ const QUIET_MS_MAX = 1_000
 export interface WatchTimes {
   readonly pollMs?: number
   readonly quietMs?: number
+  /** How soon what could not be read is read again, although its file has not changed. */
+  readonly retryMs?: number
 }
 
 /** A watch over files. */

@@ -4,8 +4,8 @@ import type { AuditListRequest } from '../../src/broker/audit/reader.ts'
 import type { Broker, TokenRequest } from '../../src/broker/broker.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import type { ListAuditRecordsRequest } from '../../src/gen/tokenbroker/v1/admin.ts'
-import { Shared } from '../../src/gen/tokenbroker/v1/token_broker.ts'
-import { createFakeBroker, TOKEN } from './fake-broker.ts'
+import { GetAccessTokenRequest, Shared } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { CONSENT, createFakeBroker, TOKEN } from './fake-broker.ts'
 import {
   bearer,
   call,
@@ -192,6 +192,26 @@ describe('a call', () => {
     expect(requests[0]?.caller.origin?.peer).toMatch(/^127\.0\.0\.1:\d+$/)
   })
 
+  it('tells where it came from also after its client has given it up', async () => {
+    const seen = Promise.withResolvers<TokenRequest>()
+    const { tokens } = await start({
+      getAccessToken: request => {
+        seen.resolve(request)
+        return new Promise(() => {})
+      },
+    })
+    const given = tokens.getAccessToken(
+      GetAccessTokenRequest.fromPartial({ provider: 'pinterest' }),
+      bearer(OPERATOR_TOKEN),
+      () => {},
+    )
+    const { signal, caller } = await seen.promise
+    given.cancel()
+    await expect.poll(() => signal?.aborted).toBe(true)
+    await new Promise(setImmediate)
+    expect(caller.origin?.peer).toMatch(/^127\.0\.0\.1:\d+$/)
+  })
+
   it.each([
     ['no id', []],
     ['two ids', ['a', 'b']],
@@ -222,6 +242,26 @@ describe('a call', () => {
       },
     ])
   })
+
+  it.each(['getConsent', 'completeConsent'] as const)(
+    'to %s for a consent that the caller may not see is recorded, though it is told that there is none',
+    async method => {
+      const rule = { providers: ['square-eu'], accounts: ['*'], methods: ['GetConsent', 'CompleteConsent'] }
+      const { admin, denials } = await start({}, [callerNamed('ads', rule)])
+      const ask = (consentId: string) => {
+        const request = { consentId, receipt: 'r', subject: 's' }
+        return method === 'getConsent'
+          ? call(admin, admin.getConsent, request, bearer('ads'))
+          : call(admin, admin.completeConsent, request, bearer('ads'))
+      }
+      expect((await failureOf(ask(CONSENT.consentId))).reason).toBe('CONSENT_NOT_FOUND')
+      expect((await failureOf(ask('none'))).reason).toBe('CONSENT_NOT_FOUND')
+      expect(denials).toMatchObject([
+        { reason: 'ACCESS_DENIED', caller: { name: 'ads' }, provider: 'pinterest', account: 'acme' },
+      ])
+      expect(denials[0]?.method.toLowerCase()).toBe(method.toLowerCase())
+    },
+  )
 
   it('is recorded when nobody knows who makes it', async () => {
     const { get, denials, admin } = await startRecording()

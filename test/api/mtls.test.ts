@@ -293,6 +293,18 @@ describe.skipIf(trusted === undefined)('certificates that are replaced', () => {
     return serialNumber
   }
 
+  it('leave the oldest version of TLS as it was', async () => {
+    const running = await startWatching()
+    write(issue({ names: ['DNS:localhost'], usage: 'serverAuth' }))
+    await expect.poll(() => said(running, 'info')).toHaveLength(1)
+    const socket = connectTls({
+      ...{ port: running.port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false },
+      ...{ maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] },
+    })
+    cleanups.push(() => socket.destroy())
+    await expect(once(socket, 'secureConnect')).rejects.toThrow()
+  })
+
   it('are shown to new connections, while old ones and their calls go on', async () => {
     const running = await startWatching()
     const client = clientOf(running, issue({ names: [`URI:${SPIFFE}`] }))
@@ -347,6 +359,22 @@ describe.skipIf(trusted === undefined)('certificates that are replaced', () => {
     expect(await ask(running, issue({ names: [`URI:${SPIFFE}`] }))).toBe(TOKEN.version)
     write(issue({ names: ['DNS:localhost'], usage: 'serverAuth' }))
     await vi.waitFor(async () => expect(await serialOf(running)).not.toBe(before), { timeout: 5_000 })
+  })
+
+  it('are taken as soon as they can be read, although their files have not changed again', async () => {
+    let isReadable = true
+    const readIfReadable = (path: string) =>
+      isReadable ? readFile(path) : Promise.reject(Object.assign(new Error('too many'), { code: 'EMFILE' }))
+    write(server)
+    const times = { pollMs: 20, quietMs: 10, retryMs: 20 }
+    const running = await start({ files }, { readFile: readIfReadable, times })
+    const before = await serialOf(running)
+    isReadable = false
+    write(issue({ names: ['DNS:localhost'], usage: 'serverAuth' }))
+    await vi.waitFor(() => expect(said(running, 'error')).not.toEqual([]), { timeout: 5_000 })
+    isReadable = true
+    await vi.waitFor(async () => expect(await serialOf(running)).not.toBe(before), { timeout: 5_000 })
+    expect(said(running, 'error')).toHaveLength(1)
   })
 
   it('cut a handshake that began while an authority was believed that is gone', async () => {

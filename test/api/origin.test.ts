@@ -4,11 +4,11 @@ import { originOf } from '../../src/api/origin.ts'
 
 describe('originOf()', () => {
   it.each([
-    ['10.0.0.1:50123', '10.0.0.1:50123'],
-    ['2001:db8::1:5012', '[2001:db8::1]:5012'],
-    ['::ffff:10.0.0.1:50123', '[::ffff:10.0.0.1]:50123'],
-    ['unknown', 'unknown'],
-  ])('tells the address from the port: %s', (said, peer) => {
-    expect(originOf(new Metadata(), () => said).peer).toBe(peer)
+    ['10.0.0.1', '10.0.0.1:50123'],
+    ['2001:db8::1', '[2001:db8::1]:50123'],
+    ['::ffff:10.0.0.1', '[::ffff:10.0.0.1]:50123'],
+    [undefined, 'unknown'],
+  ])('tells the address from the port: %s', (remoteAddress, peer) => {
+    expect(originOf(new Metadata(), { remoteAddress, remotePort: 50_123 }).peer).toBe(peer)
   })
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
@@ -94,6 +94,13 @@ describe('a Unix socket', () => {
     expect(await refusal(path)).toContain('there is a file that is no socket')
     expect(existsSync(path)).toBe(true)
     rmSync(path)
+  })
+
+  it('is not made in a folder that is a link', async () => {
+    const path = freshPath()
+    mkdirSync(`${join(path, '..')}-real`, { mode: 0o700 })
+    symlinkSync(`${join(path, '..')}-real`, join(path, '..'))
+    expect(await refusal(path)).toContain('is a link; name the folder that it leads to')
   })
 
   it.each([0o710, 0o701, 0o777])('is not made in a folder of mode %o', async mode => {

@@ -1,4 +1,13 @@
-import { closeSync, constants, openSync, readFileSync, readSync, renameSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type AuditRecord, type CopySink, startCopy } from '../../src/audit/copy.ts'
@@ -100,6 +109,13 @@ describe('fileSink()', () => {
     expect(readFileSync(`${path}.1`, 'utf8')).toBe('{"a":1}\n{"a":2}\n')
     expect(readFileSync(path, 'utf8')).toBe('{"a":3}\n')
     expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  it('does not lose a record to the half of a line that a full disk or a crash has left', async () => {
+    const path = join(tempFolder('audit'), 'audit.ndjson')
+    writeFileSync(path, '{"a":1}\n{"a"')
+    await fileSink(path).write(['{"a":2}', '{"a":3}'])
+    expect(readFileSync(path, 'utf8')).toBe('{"a":1}\n{"a"\n{"a":2}\n{"a":3}\n')
   })
 
   it('says why it cannot', async () => {

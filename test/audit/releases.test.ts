@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { AuditError } from '../../src/audit/audit.ts'
 import { WRITE_MS_MAX } from '../../src/audit/group-writer.ts'
 import { createReleases } from '../../src/audit/releases.ts'
-import { createFakeClock } from '../broker/fake-clock.ts'
+import { createFakeClock, settle } from '../broker/fake-clock.ts'
 
 const release = {
   caller: 'ads',
@@ -84,6 +84,27 @@ describe('recordRelease()', () => {
     await counted.recordRelease(release)
     await counted.flush()
     expect(counted.batches[1]).toEqual([{ caller: 'ads', count: 3 }])
+  })
+
+  it('writes a long summary in parts that let others in, and loses none to a part that fails', async () => {
+    const { recordRelease, flush, clock, batches, break: fail } = audit()
+    const callers = Array.from({ length: 1_200 }, (_, index) => String(index))
+    const record = () => Promise.all(callers.map(caller => recordRelease({ ...release, caller })))
+    await record()
+    await record()
+    batches.splice(0)
+    const flushed = flush()
+    await settle()
+    expect(batches.map(({ length }) => length)).toEqual([500])
+    fail(true)
+    const refused = expect(flushed).rejects.toThrow('disk full')
+    await clock.advance(0)
+    await refused
+    fail(false)
+    await clock.advance(60_000)
+    await clock.advance(0)
+    expect(batches.map(({ length }) => length)).toEqual([500, 500, 200])
+    expect(new Set(batches.flat().map(({ caller }) => caller)).size).toBe(callers.length)
   })
 
   it('refuses first releases within a second while the store hangs, and records again when it does not', async () => {

@@ -80,6 +80,13 @@ describe('audit find', () => {
     expect(stdout).toMatch(/^CALLER .*\nads-sync +jwt +pinterest +shop +2026-11-20T11:00:00Z .* 12 +v1\n$/)
   })
 
+  it('says if there may be more than an answer holds', async () => {
+    const releases = Array.from({ length: 1_000 }, () => release)
+    const findReleases = () => FindReleasesResponse.fromPartial({ releases, fingerprint: 'f'.repeat(32) })
+    const { stderr } = await run(['find'], { findReleases }, { stdin: 'leaked-token' })
+    expect(stderr).toContain(`audit export --event TOKEN_RELEASED | grep ${'f'.repeat(32)}`)
+  })
+
   it('exits with 1 if nobody was given it', async () => {
     const findReleases = () => FindReleasesResponse.fromPartial({ fingerprint: 'f' })
     const result = await run(['find'], { findReleases }, { stdin: 'other' })

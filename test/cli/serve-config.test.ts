@@ -1,7 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configWhenSecretsCome } from '../../src/cli/serve-config.ts'
 import type { Config } from '../../src/config/config.ts'
 import { ConfigError } from '../../src/config/problem.ts'
+import { tempFolder } from '../temp-folder.ts'
+import { runProcess } from './run-process.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const config = {} as Config
@@ -25,6 +29,25 @@ function failing(count: number, error: unknown = refusal(true)) {
     return config
   }
 }
+
+describe('serve', () => {
+  it('that waits for secrets outlives a SIGHUP and ends at a SIGTERM', async () => {
+    const cwd = tempFolder('waiting')
+    writeFileSync(
+      join(cwd, 'broker.yaml'),
+      'callers: [{name: a, token_sha256: {command: ["false"]}, allow: []}]\n',
+    )
+    let signals = 0
+    const { exitCode } = await runProcess(['serve'], {
+      cwd,
+      onOutput(stdout, child) {
+        const tries = stdout.split('cannot be read yet').length - 1
+        if (tries > signals) child.kill(signals++ === 0 ? 'SIGHUP' : 'SIGTERM')
+      },
+    })
+    expect({ exitCode, signals }).toEqual({ exitCode: 0, signals: 2 })
+  })
+})
 
 describe('configWhenSecretsCome()', () => {
   it('tries again until the secrets come, less and less often', async () => {

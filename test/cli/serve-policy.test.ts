@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { keepPolicyCurrent, type LivePolicy, type PolicyUpdate } from '../../src/cli/serve-policy.ts'
 import type { CallerConfig } from '../../src/config/config.ts'
 import { completeConfig } from '../../src/config/load.ts'
+import { PassingMistake } from '../../src/config/mistake.ts'
 import { readWritten } from '../../src/config/written.ts'
 import { createRecordingLog } from '../api/running-server.ts'
 import { sha256 } from '../config/world.ts'
@@ -15,8 +16,10 @@ afterEach(() => policy?.stop())
 const file = (methods: string, more = '') =>
   `callers: [{name: a, token_sha256: "${sha256(1)}", allow: [{providers: [p], accounts: [""], methods: [${methods}]}]}]\n${more}`
 
+const noCommands = (): Promise<string> => Promise.reject(new Error('these tests run no commands'))
+
 /** A file on the disk, watched as `serve` does it. */
-async function start({ text = file('GetStatus'), apply = () => {} } = {}) {
+async function start({ text = file('GetStatus'), apply = () => {}, runCommand = noCommands } = {}) {
   const cwd = tempFolder('policy')
   const path = join(cwd, 'broker.yaml')
   await writeFile(path, text)
@@ -24,7 +27,7 @@ async function start({ text = file('GetStatus'), apply = () => {} } = {}) {
     env: {},
     cwd,
     readFile: (name: string) => readFile(name),
-    runCommand: () => Promise.reject(new Error('these tests run no commands')),
+    runCommand,
   }
   const written = await readWritten(parts)
   const { callers } = await completeConfig(written, parts)
@@ -40,7 +43,7 @@ async function start({ text = file('GetStatus'), apply = () => {} } = {}) {
         taken.push({ callers, update })
       },
       log,
-      times: { pollMs: 50, quietMs: 10 },
+      times: { pollMs: 50, quietMs: 10, retryMs: 20 },
     })
     return policy
   }
@@ -107,6 +110,22 @@ describe('keepPolicyCurrent()', () => {
       .poll(() => log.lines.at(-1)?.message)
       .toBe('Configuration read again: the policy is the same')
     await writeFile(path, file('Refresh'))
+    await expect.poll(methods).toEqual([['Refresh']])
+  })
+
+  it('takes by itself what could not be read while a secret manager was away', async () => {
+    let isAway = false
+    const runCommand = async () => {
+      if (isAway) throw new PassingMistake('the command vault ended with exit code 1')
+      return sha256(1)
+    }
+    const commanded = (methods: string) => file(methods).replace(`"${sha256(1)}"`, '{command: [vault]}')
+    const { path, log, begin, methods } = await start({ text: commanded('GetStatus'), runCommand })
+    await begin().reload('file')
+    isAway = true
+    await writeFile(path, commanded('Refresh'))
+    await expect.poll(() => log.lines.filter(({ level }) => level === 'error').length).toBeGreaterThan(1)
+    isAway = false
     await expect.poll(methods).toEqual([['Refresh']])
   })
 

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import type { ConfigParts } from '../../src/config/load.ts'
 import { completeConfig } from '../../src/config/load.ts'
 import { Mistake } from '../../src/config/mistake.ts'
+import { policyDigest } from '../../src/config/policy.ts'
 import { createPolicyReload } from '../../src/config/policy-reload.ts'
 import { ConfigError } from '../../src/config/problem.ts'
 import { readWritten } from '../../src/config/written.ts'
@@ -48,6 +50,24 @@ const ONE = `"${sha256(1)}"`
 const TWO = `"${sha256(2)}"`
 const START = `callers:\n${caller('a', ONE)}`
 
+describe('policyDigest()', () => {
+  const jwt = (claims: string, more = '') =>
+    `callers: [{name: a, jwt: {issuer: i, audience: b, subject: s, jwks_file: k, claims: ${claims}}, ${more} allow: []}]\n`
+
+  it('is the same for the same policy, however it is written, and another for any other', async () => {
+    const texts = [
+      START,
+      START.replace('["*"]', '[x]'),
+      jwt('{c: 1}'),
+      jwt('{c: 2}'),
+      jwt('{c: 1}', 'calls_per_minute: 5,'),
+    ]
+    const digests = await Promise.all(texts.map(async text => policyDigest((await startWith(text)).callers)))
+    expect(new Set(digests).size).toBe(texts.length)
+    expect(policyDigest((await startWith(`# same\n${START}`)).callers)).toBe(digests[0])
+  })
+})
+
 describe('read() of a policy', () => {
   it.each([
     ['no YAML', 'callers: [', /broker\.yaml:1/],
@@ -74,6 +94,19 @@ describe('read() of a policy', () => {
     const world = await startWith(`${START}${caller('b', TWO)}`)
     world.files[FILE] = `# new\ncallers:\n${caller('b', TWO)}${caller('a', ONE)}`
     expect(await world.read()).toEqual({ needsRestart: [], files: [] })
+  })
+
+  it('finds that callers known by JWTs stand in another order: the first one that a token fits counts', async () => {
+    const jwt = (name: string, subject: string) =>
+      `  - {name: ${name}, jwt: {issuer: i, audience: b, subject: "${subject}", jwks_file: k}, allow: []}\n`
+    const [all, some, token] = [jwt('all', 's*'), jwt('some', 'sub*'), caller('a', ONE)]
+    const world = await startWith(`callers:\n${all}${some}${token}`)
+    world.files[FILE] = `callers:\n${token}${some}${all}`
+    expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['some', 'all'] })
+    world.files[FILE] = `callers:\n${all}${token}${some}`
+    expect((await world.read()).change).toBeUndefined()
+    world.files[FILE] = `callers:\n${some}`
+    expect((await world.read()).change).toEqual({ added: [], removed: ['all', 'a'], changed: [] })
   })
 
   it('names who is new, gone and another, and takes an explicit end of all rights', async () => {
@@ -123,6 +156,16 @@ describe('read() of a policy', () => {
     world.files['/srv/a.hash'] = sha256(2)
     expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['a'] })
     expect(world.commands).toEqual(['hash', 'hash', 'hash'])
+  })
+
+  it('reads the authorities of an issuer’s server anew, and names their file', async () => {
+    const pem = await readFile(new URL('fixtures/cert.pem', import.meta.url), 'utf8')
+    const jwt =
+      '{issuer: "https://i.example", audience: b, subject: s, jwks_url: "https://i.example/k", ca: ca.pem}'
+    const world = await startWith(`callers: [{name: a, jwt: ${jwt}, allow: []}]\n`, { '/srv/ca.pem': pem })
+    expect((await world.read()).files).toEqual(['/srv/ca.pem'])
+    world.files['/srv/ca.pem'] = `${pem}${pem}`
+    expect((await world.read()).change).toEqual({ added: [], removed: [], changed: ['a'] })
   })
 
   it('reads no other secret, so that a secret manager which is away does not keep a right from being taken', async () => {

@@ -96,6 +96,11 @@ describe('who has had the token that leaked?', () => {
       'BROKER_STARTED',
     ])
     expect(all.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7])
+    const policies = all
+      .filter(({ event }) => event === 'BROKER_STARTED')
+      .map(({ details }) => details.policy)
+    expect(policies[0]).toMatch(/^[0-9a-f]{16}$/)
+    expect(policies[1]).toBe(policies[0])
     const [, imported, released, disconnected] = all
     for (const record of [imported, released, disconnected]) {
       expect(record).toMatchObject({
