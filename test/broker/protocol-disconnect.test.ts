@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { settle } from './fake-clock.ts'
-import { dieAt } from './faults.ts'
+import { dieAt, fillStore } from './faults.ts'
 import { createMachine, type MachineOptions, type Process } from './machine.ts'
 import { acted, answers } from './scripted-server.ts'
 
@@ -182,6 +182,15 @@ describe('the revocation', () => {
     expect(await process.store.hasSealedData()).toBe(false)
   })
 
+  it('is not given up because the clock was set ahead', async () => {
+    const { clock, server, disconnect } = await createConnected()
+    server.script.push(answers.down)
+    expect(await disconnect()).toMatchObject({ revocation: 'PENDING' })
+    clock.jump(2 * 24 * HOUR)
+    await clock.advance(10_000)
+    expect(server.revoked).toEqual(['rt-1'])
+  })
+
   it('is not said to have happened if it could not be stored', async () => {
     const { server, process, disconnect, token } = await createConnected()
     const { removeConnection } = process.store
@@ -245,5 +254,57 @@ describe('a provider that wants a living access token for a revocation', () => {
     server.always = undefined
     await clock.advance(100_000)
     expect(server.honours('at-1')).toBe(false)
+  })
+
+  it('gets none while the store could not take the new refresh token', async () => {
+    const { clock, server, process, disconnect } = await createConnected({ definition: byAccessToken })
+    server.replay = 'single_use_family'
+    clock.jump(HOUR)
+    const mend = fillStore(process, 'rescheduleRevocation', 'replaceRevocationTokens', 'removeRevocation')
+    expect(await disconnect()).toMatchObject({ revocation: 'PENDING' })
+    await clock.advance(30_000)
+    expect(server.accepts('rt-1')).toBe(true)
+    mend()
+    await clock.advance(100_000)
+    expect(server.accepts('rt-1')).toBe(false)
+    expect(await process.store.hasSealedData()).toBe(false)
+  })
+})
+
+describe('a new consent that a revocation would end', () => {
+  const revoke = { url: 'https://as.example/revoke', token: 'access', revokes: 'account' }
+
+  it('cancels it, also while the access token for it is being renewed', async () => {
+    const { clock, server, process, connect, disconnect, token } = await createConnected({
+      definition: { operations: { revoke } },
+    })
+    const gate = Promise.withResolvers<void>()
+    clock.jump(HOUR)
+    server.script.push(acted.late(gate.promise))
+    const disconnected = disconnect()
+    await settle()
+    await connect()
+    gate.resolve()
+    expect(await disconnected).toMatchObject({ revocation: 'SKIPPED_SHARED' })
+    await clock.advance(200_000)
+    expect(server.revoked).toEqual([])
+    expect(await token()).toBe('at-3')
+    expect(await process.store.listDueRevocations(Number.MAX_SAFE_INTEGER, 10)).toEqual([])
+  })
+
+  it('cancels it, also while it waits for its turn', async () => {
+    const { clock, server, connect, disconnect, token } = await createConnected({
+      definition: { operations: { revoke } },
+      provider: { limits: { concurrency: 4, perSecond: 1 } },
+    })
+    const disconnected = disconnect()
+    await settle()
+    expect(await token()).toBe('CONSENT_REQUIRED')
+    const connected = connect()
+    await clock.advance(5_000)
+    await connected
+    expect(await disconnected).toMatchObject({ revocation: 'SKIPPED_SHARED' })
+    expect(server.revoked).toEqual([])
+    expect(await token()).toMatch(/^at-/)
   })
 })
