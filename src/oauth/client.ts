@@ -128,11 +128,11 @@ export function createOAuthClient(
       if (value !== undefined) return success(value)
       const secrets = Object.values(all).filter(sent => sent instanceof Secret)
       const failure = classify(definition, name, response, now(), secrets)
+      // No rule that calls an answer a failure costs a refresh token, unless another one says what failed.
+      const mayHaveActed = succeeded || (response.status < 300 && failure.class === 'retry')
+      if (name !== 'refresh' || !mayHaveActed) return failed(failure)
       const root = operation.root ?? definition.root
-      const isSaved = succeeded && name === 'refresh'
-      return failed(
-        isSaved ? { ...failure, refreshToken: readRefreshToken(definition, response.body, root) } : failure,
-      )
+      return failed({ ...failure, refreshToken: readRefreshToken(definition, response.body, root) })
     } catch (error) {
       return failed(failureOf(error))
     }
