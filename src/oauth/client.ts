@@ -63,6 +63,10 @@ interface Sending<T> {
   readonly read: Read<T>
 }
 
+/** What is answered where our client, or perhaps that, is refused, and what only where it was taken. */
+const REFUSES_CLIENT: readonly Failure['class'][] = ['client', 'ambiguous']
+const TAKES_CLIENT: readonly Failure['class'][] = ['reauthorize', 'connection']
+
 /** Creates the client of one provider. `now` is the wall clock in milliseconds. */
 export function createOAuthClient(
   provider: Provider,
@@ -98,11 +102,9 @@ export function createOAuthClient(
     for (let turn = 0; turn < count; turn++) {
       const index = (first + turn) % count
       result = await sendOnce(parts, standard(found.value), provider.clientSecrets[index])
+      if (result.ok || TAKES_CLIENT.includes(result.failure.class)) preferred = index
       // Only a provider that refuses our client, or perhaps that, has certainly not acted.
-      if (result.ok || !['client', 'ambiguous'].includes(result.failure.class)) {
-        preferred = index
-        break
-      }
+      if (result.ok || !REFUSES_CLIENT.includes(result.failure.class)) break
     }
     return result ?? failed(unsupported(name))
   }

@@ -214,6 +214,15 @@ describe('refresh()', () => {
     expect(rotating.http.sent).toHaveLength(2)
   })
 
+  it('does not take a secret for the right one because nobody answered to it', async () => {
+    const clientSecrets = [new Secret('right'), new Secret('wrong')]
+    const refused = { status: 401, body: { message: 'Not Authorized', type: 'service.not_authorized' } }
+    const answers = [refused, new HttpError('not_sent', 'x')]
+    const { refresh, secretInUse } = client('square', () => answers.shift() ?? refused, { clientSecrets })
+    await refresh(refreshInput)
+    expect(secretInUse()?.expose()).toBe('right')
+  })
+
   it('does not send a refused grant again with another secret', async () => {
     const clientSecrets = [new Secret('old'), new Secret('new')]
     const refused = { status: 400, body: { error: 'invalid_grant' } }
