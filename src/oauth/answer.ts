@@ -108,13 +108,22 @@ function expiryOf(
 }
 
 function timeAt(payload: unknown, rule: ExpiryRule, sentAt: number): number | undefined {
-  const value = valueAt(payload, rule.at)
-  if (rule.as === 'iso8601') return typeof value === 'string' ? parseTime(value) : undefined
+  const seconds = secondsLeft(valueAt(payload, rule.at), rule.as, sentAt)
+  // Zero means "does not expire" to some providers, the year 1 to others, and both are nonsense from the rest; what
+  // has just been issued is not past its end but by a clock that is wrong. Unknown is right for all of them.
+  if (!Number.isFinite(seconds) || seconds <= 0) return undefined
+  return sentAt + Math.round(Math.min(seconds, LIFETIME_SECONDS_MAX) * 1000)
+}
+
+/** Seconds from `sentAt` to the end that a value states; not a number if it states none. */
+function secondsLeft(value: unknown, as: ExpiryRule['as'], sentAt: number): number {
+  if (as === 'iso8601') {
+    const time = typeof value === 'string' ? parseTime(value) : undefined
+    return time === undefined ? Number.NaN : (time - sentAt) / 1000
+  }
   const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  // Zero means "does not expire" to some providers and is nonsense from others: unknown is right for both.
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds <= 0) return undefined
-  const inSeconds = rule.as === 'unix' ? seconds - sentAt / 1000 : seconds
-  return sentAt + Math.round(Math.min(inSeconds, LIFETIME_SECONDS_MAX) * 1000)
+  if (typeof seconds !== 'number') return Number.NaN
+  return as === 'unix' ? seconds - sentAt / 1000 : seconds
 }
 
 function scopesAt(payload: unknown, rule: ScopeRule): readonly string[] | undefined {

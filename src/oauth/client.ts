@@ -63,6 +63,10 @@ interface Sending<T> {
   readonly read: Read<T>
 }
 
+/** What is answered where our client, or perhaps that, is refused, and what only where it was taken. */
+const REFUSES_CLIENT: readonly Failure['class'][] = ['client', 'ambiguous']
+const TAKES_CLIENT: readonly Failure['class'][] = ['reauthorize', 'connection']
+
 /** Creates the client of one provider. `now` is the wall clock in milliseconds. */
 export function createOAuthClient(
   provider: Provider,
@@ -98,11 +102,9 @@ export function createOAuthClient(
     for (let turn = 0; turn < count; turn++) {
       const index = (first + turn) % count
       result = await sendOnce(parts, standard(found.value), provider.clientSecrets[index])
+      if (result.ok || TAKES_CLIENT.includes(result.failure.class)) preferred = index
       // Only a provider that refuses our client, or perhaps that, has certainly not acted.
-      if (result.ok || !['client', 'ambiguous'].includes(result.failure.class)) {
-        preferred = index
-        break
-      }
+      if (result.ok || !REFUSES_CLIENT.includes(result.failure.class)) break
     }
     return result ?? failed(unsupported(name))
   }
@@ -128,11 +130,11 @@ export function createOAuthClient(
       if (value !== undefined) return success(value)
       const secrets = Object.values(all).filter(sent => sent instanceof Secret)
       const failure = classify(definition, name, response, now(), secrets)
+      // No rule that calls an answer a failure costs a refresh token, unless another one says what failed.
+      const mayHaveActed = succeeded || (response.status < 300 && failure.class === 'retry')
+      if (name !== 'refresh' || !mayHaveActed) return failed(failure)
       const root = operation.root ?? definition.root
-      const isSaved = succeeded && name === 'refresh'
-      return failed(
-        isSaved ? { ...failure, refreshToken: readRefreshToken(definition, response.body, root) } : failure,
-      )
+      return failed({ ...failure, refreshToken: readRefreshToken(definition, response.body, root) })
     } catch (error) {
       return failed(failureOf(error))
     }

@@ -47,9 +47,7 @@ export function createRevocations(
       }),
     listDueRevocations: (before, limit) => read(() => due.all(before, checkLimit(limit)).map(rowFromRecord)),
     rescheduleRevocation: (id, nextTryAt, tries) =>
-      write(() => {
-        reschedule.run(nextTryAt, tries, id)
-      }),
+      write(() => reschedule.run(nextTryAt, tries, id).changes > 0),
     removeRevocation: (id, entry) =>
       erase(() => {
         if (remove.run(id).changes > 0) add(entry)

@@ -180,8 +180,12 @@ export interface Store extends ConsentStore, AuditStore, KeyStore {
   replaceRevocationTokens(id: string, tokens: RevocationTokens): Promise<void>
   /** Revocations with `nextTryAt <= before`, the most overdue first. */
   listDueRevocations(before: number, limit: number): Promise<RevocationRow[]>
-  /** Sets when a revocation is tried again. An unknown id is ignored. */
-  rescheduleRevocation(id: string, nextTryAt: number, tries: number): Promise<void>
+  /**
+   * Sets when a revocation is tried again.
+   *
+   * @returns whether it is still filed; a new consent may have cancelled it
+   */
+  rescheduleRevocation(id: string, nextTryAt: number, tries: number): Promise<boolean>
   /** Ends a revocation; its ciphertext is gone. An unknown id is ignored. */
   removeRevocation(id: string, entry?: AuditEntry): Promise<void>
 

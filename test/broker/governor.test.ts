@@ -117,8 +117,10 @@ describe('the retry budget', () => {
     expect(governor.snapshot().retryBudget).toBe(20)
   })
 
-  it('gets back what was not sent', async () => {
+  it('gets back what was not sent, and what succeeded', async () => {
     const { governor, pass } = createDriver()
+    ;(await pass('renewal', { retry: true })).succeeded()
+    expect(governor.snapshot().retryBudget).toBe(20)
     ;(await pass('renewal', { retry: true })).unused()
     expect(governor.snapshot().retryBudget).toBe(20)
   })

@@ -95,7 +95,7 @@ describe('disconnect()', () => {
     await connect()
     server.script.push(...Array.from({ length: 200 }, () => answers.down))
     await broker.disconnect({ ...name, shared: 'KEEP' })
-    clock.jump(25 * HOUR)
+    await clock.advance(25 * HOUR)
     broker.start()
     await clock.advance(1_000)
     expect(await store.hasSealedData()).toBe(false)

@@ -193,6 +193,23 @@ describe('tokens that others lost', () => {
     expect(server.accepts('rt-3')).toBe(true)
   })
 
+  it('NangoHQ/nango: what is written beside a refresh is overwritten by the row that it began with', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { clock, server, process, token } = await createExpired()
+    const row = await process.store.findConnection('acme', '')
+    if (row === undefined) throw new Error('not connected')
+    server.script.push(acted.late(gate.promise))
+    void token()
+    await settle()
+    await process.store.touchConnections([{ id: row.id, lastUsedAt: clock.now() }])
+    await process.store.enrichConnection(row, { providerAccountName: "Alice's shop" })
+    gate.resolve()
+    await settle()
+    expect(await token()).toBe('at-2')
+    const facts = { lastUsedAt: clock.now(), providerAccountName: "Alice's shop" }
+    expect(await process.store.findConnection('acme', '')).toMatchObject(facts)
+  })
+
   it('oauthapp engine: a standby that cannot write spends the token, and the active one spends it again', async () => {
     const machine = createMachine()
     const { clock, server } = machine

@@ -83,6 +83,28 @@ describe('a clock that is set ten days ahead', () => {
   })
 })
 
+describe('a provider whose clock is hours behind ours', () => {
+  it('has its tokens neither useless nor renewed in a loop where it states their end', async () => {
+    const answer = { expires: { at: '/expires_at', as: 'iso8601' } }
+    const { clock, server, run } = createMachine({ definition: { answer } })
+    let aheadMs = 0
+    server.always = act => {
+      const { status, body } = act()
+      const end = new Date(clock.now() - aheadMs + HOUR).toISOString()
+      return { status, body: { ...(body as object), expires_at: end } }
+    }
+    const { connect, get, token } = await run()
+    await connect()
+    aheadMs = 2 * HOUR
+    clock.jump(aheadMs)
+    const before = server.http.sent.length
+    expect(await token()).toBe('at-2')
+    await clock.advance(10 * MINUTE)
+    expect(server.http.sent.length - before).toBe(1)
+    expect(await get()).toMatchObject({ expiry: 'UNKNOWN', degraded: undefined })
+  })
+})
+
 describe('a clock that is set back an hour', () => {
   it('does not prolong a token in the same run', async () => {
     const { clock, broker, token, server } = await createConnected()

@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { settle } from './fake-clock.ts'
-import { dieAt } from './faults.ts'
 import { createMachine, type MachineOptions, type Process } from './machine.ts'
 import { acted, answers } from './scripted-server.ts'
 
 const HOUR = 3_600_000
-const byAccessToken = { operations: { revoke: { url: 'https://as.example/revoke', token: 'access' } } }
 
 /** A running broker with one connection. */
 async function createConnected(options: MachineOptions = {}) {
@@ -123,127 +121,5 @@ describe('a disconnect on one of two brokers', () => {
     await machine.clock.advance(5_000)
     expect(machine.server.revoked).toContain('rt-2')
     expect(await a.store.hasSealedData()).toBe(false)
-  })
-})
-
-describe('the revocation', () => {
-  it('survives a crash right after the disconnect was stored', async () => {
-    const { clock, server, process, disconnect, run } = await createConnected()
-    dieAt(process, 'removeConnection', 'after')
-    void disconnect()
-    await settle()
-    const restarted = await run()
-    expect(await restarted.token()).toBe('CONSENT_REQUIRED')
-    await clock.advance(100_000)
-    expect(server.revoked).toEqual(['rt-1'])
-    expect(await restarted.store.hasSealedData()).toBe(false)
-  })
-
-  it('has not begun if the process dies before, and the connection is as it was', async () => {
-    const { server, process, disconnect, run } = await createConnected()
-    dieAt(process, 'removeConnection', 'before')
-    void disconnect()
-    await settle()
-    const restarted = await run()
-    expect(await restarted.token()).toBe('at-1')
-    expect(server.revoked).toEqual([])
-  })
-
-  it('goes on after a crash while the provider was asked', async () => {
-    const { clock, server, crash, disconnect, run } = await createConnected()
-    server.script.push(() => {
-      crash()
-      return answers.lost
-    })
-    void disconnect()
-    await settle()
-    const restarted = await run()
-    await clock.advance(100_000)
-    expect(server.revoked).toEqual(['rt-1'])
-    expect(await restarted.store.hasSealedData()).toBe(false)
-  })
-
-  it.each([
-    ['does not answer', answers.down],
-    ['refuses our client', answers.wrongClient],
-  ])('goes to a provider that %s for a while, though nobody asks it for tokens', async (_, trouble) => {
-    const { clock, server, process, token, disconnect } = await createConnected()
-    server.always = trouble
-    clock.jump(HOUR)
-    for (let turn = 0; turn < 12; turn++) {
-      await clock.advance(10_000)
-      await token()
-    }
-    expect(await disconnect()).toMatchObject({ revocation: 'PENDING' })
-    server.always = undefined
-    await clock.advance(200_000)
-    expect(server.revoked).toHaveLength(1)
-    expect(server.accepts(server.current())).toBe(false)
-    expect(await process.store.hasSealedData()).toBe(false)
-  })
-
-  it('is not said to have happened if it could not be stored', async () => {
-    const { server, process, disconnect, token } = await createConnected()
-    const { removeConnection } = process.store
-    const { StoreError } = await import('../../src/store/store.ts')
-    process.store.removeConnection = async () => {
-      throw new StoreError('full', 'the disk is full')
-    }
-    await expect(disconnect()).rejects.toMatchObject({ reason: 'BROKER_UNAVAILABLE' })
-    expect(await token()).toBe('at-1')
-    process.store.removeConnection = removeConnection
-    expect(await disconnect()).toMatchObject({ revocation: 'REVOKED' })
-    expect(server.revoked).toEqual(['rt-1'])
-  })
-})
-
-describe('a provider that wants a living access token for a revocation', () => {
-  it('gets one that is obtained there and then; a crash in between does not cost the new refresh token', async () => {
-    const { clock, server, process, disconnect, run } = await createConnected({ definition: byAccessToken })
-    server.replay = 'single_use_family'
-    clock.jump(HOUR)
-    dieAt(process, 'replaceRevocationTokens', 'after')
-    void disconnect()
-    await settle()
-    expect(server.revoked).toEqual([])
-    const restarted = await run()
-    await clock.advance(100_000)
-    expect(server.revoked).toEqual(['at-2'])
-    expect(server.honours('at-2')).toBe(false)
-    expect(await restarted.store.hasSealedData()).toBe(false)
-  })
-
-  it('is waited for by a stop until the new refresh token is stored', async () => {
-    const { clock, server, broker, disconnect, store } = await createConnected({ definition: byAccessToken })
-    const gate = Promise.withResolvers<void>()
-    clock.jump(HOUR)
-    server.script.push(acted.late(gate.promise))
-    void disconnect()
-    await settle()
-    let hasEnded = false
-    const stopped = broker.stop().finally(() => (hasEnded = true))
-    await settle()
-    expect(hasEnded).toBe(false)
-    const replace = store.replaceRevocationTokens
-    let isReplaced = false
-    store.replaceRevocationTokens = async (...input) => {
-      await replace(...input)
-      isReplaced = true
-    }
-    gate.resolve()
-    await stopped
-    expect(isReplaced).toBe(true)
-  })
-
-  it('gets one later if it is down now', async () => {
-    const { clock, server, disconnect, token } = await createConnected({ definition: byAccessToken })
-    clock.jump(HOUR)
-    server.always = answers.down
-    server.script.push(answers.down, answers.down)
-    expect(await disconnect()).toMatchObject({ revocation: 'PENDING' })
-    expect(await token()).toBe('CONSENT_REQUIRED')
-    server.always = undefined
-    await clock.advance(100_000)
-    expect(server.honours('at-1')).toBe(false)
   })
 })

@@ -128,6 +128,27 @@ describe('a provider that is down for an hour', () => {
   )
 })
 
+describe('a provider that answers each of a thousand connections with nonsense for ten minutes', () => {
+  it.each([
+    ['a firewall', { status: 403, body: '<html>' }],
+    ['overload', { status: 400, body: { error: 'temporarily_unavailable' } }],
+  ])(
+    '%s: all are back in a minute',
+    async (_, answer) => {
+      const { clock, server, sent, ill } = await createDue(1_000)
+      server.always = answer
+      await clock.advance(10 * MINUTE)
+      expect(await ill()).toBe(1_000)
+      // Each once, and then what the retry budget allows.
+      expect(sent()).toBeLessThanOrEqual(1_000 + 20 + 10 * 60 * 2)
+      server.always = undefined
+      await clock.advance(MINUTE)
+      expect(await ill()).toBe(0)
+    },
+    30_000,
+  )
+})
+
 describe('a provider that does not answer', () => {
   it('is not asked any more because 50 callers ask every second', async () => {
     const { clock, server, accounts, sent, token, ill } = await createDue(50)

@@ -28,14 +28,15 @@ export function provider(definition: object | string, over: Partial<Provider> = 
   }
 }
 
-/** A client whose provider is a function. */
+/** A client whose provider is a function. Everything happens at `at`, in milliseconds since the epoch. */
 export function client(
   definition: object | string,
   answer: Parameters<typeof createFakeHttp>[0],
   over: Partial<Provider> = {},
+  at = NOW,
 ) {
   const http = createFakeHttp(answer)
   const configured = provider(definition, over)
-  const now = () => NOW
+  const now = () => at
   return { http, ...createOAuthClient(configured, createDefinitionSource(configured, http, now), http, now) }
 }

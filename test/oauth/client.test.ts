@@ -83,6 +83,43 @@ describe('refresh()', () => {
     expect(result).toMatchObject({ ok: true, value: { expiresAt: NOW + 3_600_000, expiry: 'STATED' } })
   })
 
+  it.each([
+    ['unix', NOW / 1000 + 60, NOW + 60_000],
+    ['unix', NOW / 1000 - 60, undefined],
+    ['unix', 1, undefined],
+    ['iso8601', new Date(NOW + 60_000).toISOString(), NOW + 60_000],
+    ['iso8601', new Date(NOW - 60_000).toISOString(), undefined],
+    // What some languages write for "never".
+    ['iso8601', '0001-01-01T00:00:00Z', undefined],
+    ['iso8601', 'tomorrow', undefined],
+  ])('reads an end as %s: %s', async (as, expires_at, expiresAt) => {
+    const definition = { ...plain, answer: { expires: { at: '/expires_at', as } } }
+    const { refresh } = client(definition, () => ({ status: 200, body: { ...tokens, expires_at } }))
+    const result = await refresh(refreshInput)
+    expect(result.ok && result.value.expiresAt).toBe(expiresAt)
+    expect(result.ok && result.value.expiry).toBe(expiresAt === undefined ? 'UNKNOWN' : 'STATED')
+  })
+
+  it.each([
+    ['tiktok-login', { ...tokens, error: { code: 'ok', message: '' } }],
+    ['tiktok-business', { code: '0', message: 'OK', data: tokens }],
+    ['square', { ...tokens, errors: [] }],
+  ])(
+    'keeps the refresh token of an answer of %s that its rules call a failure for no reason',
+    async (id, body) => {
+      const result = await client(id, () => ({ status: 200, body })).refresh(refreshInput)
+      expect(result.ok || result.failure.class).toBe('retry')
+      expect(result.ok || result.failure.refreshToken?.expose()).toBe('rt')
+    },
+  )
+
+  it('takes no refresh token from an answer that says what failed', async () => {
+    const body = { ...tokens, error: 'invalid_grant' }
+    const result = await client('tiktok-login', () => ({ status: 200, body })).refresh(refreshInput)
+    expect(result.ok || result.failure.class).toBe('reauthorize')
+    expect(result.ok || result.failure.refreshToken).toBeUndefined()
+  })
+
   it('asks for client credentials where the definition says so', async () => {
     const definition = { ...plain, refresh: { mode: 'client_credentials' } }
     const { http, refresh } = client(definition, () => ({ status: 200, body: tokens }))
@@ -175,6 +212,15 @@ describe('refresh()', () => {
     )
     expect((await rotating.refresh(refreshInput)).ok).toBe(true)
     expect(rotating.http.sent).toHaveLength(2)
+  })
+
+  it('does not take a secret for the right one because nobody answered to it', async () => {
+    const clientSecrets = [new Secret('right'), new Secret('wrong')]
+    const refused = { status: 401, body: { message: 'Not Authorized', type: 'service.not_authorized' } }
+    const answers = [refused, new HttpError('not_sent', 'x')]
+    const { refresh, secretInUse } = client('square', () => answers.shift() ?? refused, { clientSecrets })
+    await refresh(refreshInput)
+    expect(secretInUse()?.expose()).toBe('right')
   })
 
   it('does not send a refused grant again with another secret', async () => {

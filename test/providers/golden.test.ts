@@ -9,7 +9,7 @@ import { builtIns } from '../../src/providers/built-ins.ts'
 import type { ErrorRule } from '../../src/providers/definition.ts'
 import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { Secret } from '../../src/secret.ts'
-import { client, NOW } from '../oauth/client-under-test.ts'
+import { client } from '../oauth/client-under-test.ts'
 import type { WireRequest } from '../oauth/fake-http.ts'
 
 // What the providers' own pages, code and recorded answers show, as files: none of it is derived from the
@@ -51,6 +51,8 @@ interface Golden {
   }[]
 }
 
+/** Before each end that the files name: one that is past when it is issued is taken for none. */
+const SENT_AT = Date.UTC(2022, 0, 1)
 const FOLDER = join(import.meta.dirname, 'golden')
 const SECRETS = ['code', 'codeVerifier', 'refreshToken', 'accessToken', 'token', 'state']
 
@@ -159,11 +161,12 @@ function speak(golden: Golden, answer?: GoldenAnswer) {
     environment,
   )
   const { secret } = golden.client
-  const spoken = client(id, () => ({ status: answer?.status ?? 500, body: answer?.body }), {
+  const over = {
     definition,
     clientId: golden.client.id,
     clientSecrets: secret === undefined ? [] : [new Secret(secret)],
-  })
+  }
+  const spoken = client(id, () => ({ status: answer?.status ?? 500, body: answer?.body }), over, SENT_AT)
   const operations: Record<string, (input: never) => Promise<Result<unknown>>> = { ...spoken } as never
   return { ...spoken, definition, run: () => operations[operation]?.(inputOf(golden)) ?? missing(operation) }
 }
@@ -198,7 +201,7 @@ function clear(value: unknown): Record<string, unknown> {
 
 /** Adds what is left of the lifetimes, as the files count it. */
 function inSeconds(read: Record<string, unknown>) {
-  const left = (at: unknown) => (typeof at === 'number' ? (at - NOW) / 1000 : undefined)
+  const left = (at: unknown) => (typeof at === 'number' ? (at - SENT_AT) / 1000 : undefined)
   const { expiresAt, refreshExpiresAt } = read
   return { ...read, expiresInSeconds: left(expiresAt), refreshExpiresInSeconds: left(refreshExpiresAt) }
 }

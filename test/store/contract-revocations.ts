@@ -78,10 +78,10 @@ export function revocationContract(open: OpenStore): void {
   })
 
   describe('rescheduleRevocation()', () => {
-    it('sets time and tries, and passes over an unknown id', async () => {
+    it('sets time and tries, and passes over an unknown id, which it says', async () => {
       const store = await openWith({})
-      await store.rescheduleRevocation('unknown', t0, 9)
-      await store.rescheduleRevocation('r1', t0 + 5_000, 1)
+      expect(await store.rescheduleRevocation('unknown', t0, 9)).toBe(false)
+      expect(await store.rescheduleRevocation('r1', t0 + 5_000, 1)).toBe(true)
       expect(await store.listDueRevocations(t0 + 4_999, 10)).toEqual([])
       expect(await store.listDueRevocations(t0 + 5_000, 10)).toEqual([
         sampleRevocation({ nextTryAt: t0 + 5_000, tries: 1 }),

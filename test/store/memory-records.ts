@@ -33,18 +33,20 @@ type Records = Synchronous<
 export function memoryRecords(tables: MemoryTables): Records {
   const { connections, revocations, consents, keys, releases } = tables
 
-  function changeRevocation(id: string, changes: (row: RevocationRow) => Partial<RevocationRow>): void {
+  function changeRevocation(id: string, changes: (row: RevocationRow) => Partial<RevocationRow>): boolean {
     const row = revocations.get(id)
     if (row !== undefined) revocations.set(id, { ...row, ...changes(row) })
+    return row !== undefined
   }
 
   return {
     addRevocation: revocation => insertRevocations(tables, [revocation]),
-    replaceRevocationTokens: (id, { sealedAccessToken, sealedRefreshToken }) =>
+    replaceRevocationTokens(id, { sealedAccessToken, sealedRefreshToken }) {
       changeRevocation(id, row => ({
         sealedAccessToken: sealedAccessToken ?? row.sealedAccessToken,
         sealedRefreshToken: sealedRefreshToken ?? row.sealedRefreshToken,
-      })),
+      }))
+    },
     listDueRevocations: (before, limit) =>
       [...revocations.values()]
         .filter(({ nextTryAt }) => nextTryAt <= before)

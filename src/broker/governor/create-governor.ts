@@ -62,6 +62,8 @@ export function createGovernor(
       if (ended) return
       ended = true
       counts.ended()
+      // The budget is there to spare a provider that fails, not to hold up the recovery from it.
+      if (paid && outcome?.kind === 'succeeded') budget.giveBack()
       if (outcome !== undefined && purpose === 'grant') learn(outcome)
       // Whatever was asked: the provider is not down any more.
       else if (outcome !== undefined && outcome.kind !== 'silent' && claims.has(breaker))

@@ -35,7 +35,7 @@ export function createRate(perSecond: number, clock: Clock): Rate {
 export interface RetryBudget extends Rate {
   /** Whole requests, 0 to 20. */
   left(): number
-  /** One was not sent after all. */
+  /** One was not sent after all, or has succeeded. */
   giveBack(): void
 }
 

@@ -4,8 +4,8 @@ import type { RevocableTokens } from './request.ts'
 
 /** A provider that did not confirm within a day keeps tokens that die of themselves; we stop asking. */
 const LIFE_MS = 86_400_000
-/** The first try is made at once; a later one is for a process that died over it. Longer than any request. */
-const SECOND_TRY_MS = 90_000
+/** How long after a try began, in milliseconds, another is made for a process that died over it. Longer than any request. */
+export const SECOND_TRY_MS = 90_000
 
 /** The grant whose tokens are to be revoked, whether or not a connection ever had it. */
 export type RevokedGrant = Pick<

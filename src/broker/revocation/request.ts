@@ -21,9 +21,12 @@ export interface RevocationAnswer {
   readonly needsLivingToken: boolean
 }
 
+/** Whom to ask: each request waits for its turn by itself, a refresh, too, where one is sent. */
+type Asked = Pick<ProviderHandle, 'client'>
+
 /** Sends what the definition wants revoked; the refresh token first, because it outlives the other. */
 export async function sendRevocation(
-  { client }: ProviderHandle,
+  { client }: Asked,
   target: RevocationTarget,
   tokens: RevocableTokens,
   operation: RevokeOperation | undefined,
@@ -46,22 +49,15 @@ export async function sendRevocation(
  * @returns what it answered; `dead` if there is nothing to renew with, or it is refused; `unknown` = not told now
  */
 export async function revive(
-  { client, governor }: ProviderHandle,
+  { client }: Asked,
   target: RevocationTarget,
   { accessToken, refreshToken }: RevocableTokens,
 ): Promise<TokenAnswer | 'dead' | 'unknown'> {
   if (refreshToken === undefined) return 'dead'
-  const entry = await governor.enter('renewal').entered
-  if (!entry.admitted) return 'unknown'
   const { variables, attributes, providerAccountId } = target
   const input = { accessToken, refreshToken, scopes: [], variables, attributes, providerAccountId }
   const result = await client.refresh(input)
-  if (result.ok) {
-    entry.pass.succeeded()
-    return result.value
-  }
-  // That a grant which was given up is refused says nothing about the others.
-  entry.pass.failed(result.failure, { explained: true })
+  if (result.ok) return result.value
   return result.failure.class === 'reauthorize' ? 'dead' : 'unknown'
 }
 

@@ -1,4 +1,6 @@
 import type { Audit } from '../../audit/audit.ts'
+import type { OAuthClient } from '../../oauth/client.ts'
+import type { Result } from '../../oauth/failure.ts'
 import type { RevokeOperation } from '../../providers/definition.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import type { ConnectionRow, RevocationRow } from '../../store/rows.ts'
@@ -6,9 +8,11 @@ import type { Store } from '../../store/store.ts'
 import type { Revocation } from '../broker.ts'
 import { type OpenTokens, openSibling } from '../connection.ts'
 import { maySendTo } from '../endpoint-origins.ts'
+import { sendInTurn } from '../governor/governed-client.ts'
 import type { Clock, Log, Random } from '../ports.ts'
 import { hasMoved, type ProviderHandle, type Providers } from '../providers.ts'
-import { openEntry, type RevokedGrant, revocationEntry, sealTokens } from './entry.ts'
+import type { WallClock } from '../renewal/wall-clock.ts'
+import { openEntry, type RevokedGrant, revocationEntry, SECOND_TRY_MS, sealTokens } from './entry.ts'
 import { type RevocableTokens, revive, sendRevocation } from './request.ts'
 
 /** Retries back off from a second to an hour. */
@@ -36,7 +40,7 @@ export interface Revocations {
    * @throws StoreError if they could not be filed
    */
   abandon(grant: RevokedGrant, tokens: RevocableTokens): Promise<void>
-  /** Tries an entry that is due, or gives it up after its day. */
+  /** Tries an entry that is due, or gives it up after its day, unless only a clock that jumped says that it is over. */
   settle(entry: RevocationRow): Promise<void>
   /** Resolves when no token that is being renewed for a revocation is still to be stored. */
   settled(): Promise<void>
@@ -47,14 +51,18 @@ interface Ports {
   readonly keyring: Keyring
   readonly providers: Providers
   readonly audit: Pick<Audit, 'entry'>
+  readonly wallClock: Pick<WallClock, 'hasJumped'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
 }
 
+/** A new consent has cancelled the revocation, which would end it. */
+class CancelledError extends Error {}
+
 /** Creates the revocations over one store. */
 export function createRevocations(ports: Ports): Revocations {
-  const { store, keyring, providers, audit, clock, random, log } = ports
+  const { store, keyring, providers, audit, wallClock, clock, random, log } = ports
   const renewing = new Set<Promise<unknown>>()
   const newEntry = () => ({ id: random.token(16), now: clock.now() })
 
@@ -71,8 +79,11 @@ export function createRevocations(ports: Ports): Revocations {
   }
 
   async function attempt(entry: RevocationRow, isExpired = false): Promise<Revocation> {
-    const outcome = await tryEntry(entry, isExpired)
     const { provider, account } = entry
+    const outcome = await tryEntry(entry, isExpired).catch((error: unknown): Revocation => {
+      if (error instanceof CancelledError) return 'SKIPPED_SHARED'
+      throw error
+    })
     if (outcome === 'PENDING') {
       const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(entry.tries, 20))
       await store.rescheduleRevocation(entry.id, clock.now() + delay, entry.tries + 1)
@@ -101,7 +112,26 @@ export function createRevocations(ports: Ports): Revocations {
     }
     const tokens = openEntry(keyring, entry)
     if (tokens === undefined) return 'UNSUPPORTED'
-    return revokeWithLiving(handle, entry, tokens, revoke, isExpired)
+    return revokeWithLiving(whileFiled(handle, entry), entry, tokens, revoke, isExpired)
+  }
+
+  /** The same provider, sent requests only as long as the entry is filed: a new consent cancels it at any time. */
+  function whileFiled(handle: ProviderHandle, entry: RevocationRow): ProviderHandle {
+    const { client, ungoverned, governor } = handle
+    const inTurn = <T>(purpose: 'grant' | 'revoke', send: () => Promise<Result<T>>) =>
+      sendInTurn(governor, 'renewal', purpose, async () => {
+        await requireFiled(entry)
+        return send()
+      })
+    const refresh: OAuthClient['refresh'] = input => inTurn('grant', () => ungoverned.refresh(input))
+    const revoke: OAuthClient['revoke'] = input => inTurn('revoke', () => ungoverned.revoke(input))
+    return { ...handle, client: { ...client, refresh, revoke } }
+  }
+
+  /** Also shows that the store can be written, before a refresh token is spent. */
+  async function requireFiled({ id, tries }: RevocationRow): Promise<void> {
+    const isFiled = await store.rescheduleRevocation(id, clock.now() + SECOND_TRY_MS, tries)
+    if (!isFiled) throw new CancelledError()
   }
 
   async function revokeWithLiving(
@@ -181,7 +211,7 @@ export function createRevocations(ports: Ports): Revocations {
       void attempt(entry).catch(error => log.error('Revocation could not be settled', { provider, error }))
     },
     async settle(entry) {
-      if (clock.now() < entry.expiresAt) {
+      if (clock.now() < entry.expiresAt || wallClock.hasJumped()) {
         await attempt(entry)
         return
       }
