@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -152,6 +153,17 @@ describe('restoreDatabase()', () => {
       suspect: true,
     })
   })
+
+  it.each([0o444, 0o644])(
+    'is for nobody else, and can be written, though the backup has mode %o',
+    async mode => {
+      const { dataDir, file, opened } = await backedUp()
+      await opened.close()
+      chmodSync(file, mode)
+      restore(dataDir, file)
+      expect(statSync(databasePath(dataDir)).mode & 0o777).toBe(0o600)
+    },
+  )
 
   it('of the newest state needs no leave', async () => {
     const { dataDir, file, opened } = await backedUp()
