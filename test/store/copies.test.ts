@@ -270,9 +270,10 @@ describe('openSealedStore() on an older database', () => {
   it('refuses a directory whose database is gone', async () => {
     const { dataDir, opened } = await backedUp()
     await opened.close()
-    rmSync(databasePath(dataDir))
+    for (const path of [databasePath(dataDir), keyOf(dataDir).path]) rmSync(path)
     await expect(open(dataDir)).rejects.toMatchObject({ reason: 'rolled_back' })
-    expect(existsSync(databasePath(dataDir))).toBe(false)
+    // No new root key either: it would hide that the one which is needed is lost.
+    for (const path of [databasePath(dataDir), keyOf(dataDir).path]) expect(existsSync(path)).toBe(false)
   })
 
   it('refuses another store', async () => {
