@@ -267,6 +267,14 @@ describe('openSealedStore() on an older database', () => {
     expect((await open(dataDir, { acceptRestore: { exempt: [] } })).restored).toBeUndefined()
   })
 
+  it('refuses what an accepted copy has replaced: that one may have replaced its refresh tokens', async () => {
+    const { dataDir, newest } = await rolledBack()
+    await (await open(dataDir, { acceptRestore: { exempt: [] } })).close()
+    copyFileSync(newest, databasePath(dataDir))
+    await expect(open(dataDir)).rejects.toMatchObject({ reason: 'rolled_back' })
+    expect((await open(dataDir, { acceptRestore: { exempt: [] } })).restored).toBe(2)
+  })
+
   it('refuses a directory whose database is gone', async () => {
     const { dataDir, opened } = await backedUp()
     await opened.close()
