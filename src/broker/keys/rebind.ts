@@ -53,6 +53,9 @@ interface Ports {
   readonly log: Log
 }
 
+/** Where tokens go whatever the connection. */
+const NOTHING_KNOWN = { variables: {}, attributes: {}, providerAccountId: '' }
+
 /** How one connection was dealt with. */
 type Outcome = 'rebound' | 'unchanged' | 'skipped'
 
@@ -80,7 +83,7 @@ export async function rebindConnections(ports: Ports, request: RebindRequest): P
   const skippedAccounts: string[] = []
   for await (const row of rowsOf(ports, request)) {
     const isMoved = hasMoved(handle, found.value, row) || haveEndpointsMoved(handle, found.value, row)
-    const origin = tokenOriginOf(found.value, { ...handle.provider.variables, ...row.variables })
+    const origin = tokenOriginOf(handle, found.value, row)
     const endpointOrigins = endpointOriginsOf(handle, found.value, row)
     const outcome = isMoved
       ? await rebind(ports, handle, { row, origin, endpointOrigins, request })
@@ -93,7 +96,7 @@ export async function rebindConnections(ports: Ports, request: RebindRequest): P
     if (outcome === 'skipped' && skippedAccounts.length < SKIPPED_NAMES_MAX) skippedAccounts.push(row.account)
   }
   return {
-    tokenOrigin: tokenOriginOf(found.value, handle.provider.variables),
+    tokenOrigin: tokenOriginOf(handle, found.value, NOTHING_KNOWN),
     previousOrigins: [...origins],
     endpointOrigins: [...elsewhere],
     rebound: outcomes.get('rebound') ?? 0,
