@@ -163,6 +163,15 @@ describe('rebind', () => {
     expect(result.questions.join()).toContain('revoke or verify them to https://revoke.example, from now on?')
   })
 
+  it('names every place where tokens may go, if they do not all go to the same', async () => {
+    const endpointOrigins = ['https://one.example', 'https://two.example']
+    const answers = { rebindConnections: () => ({ ...moved, tokenOrigin: '', endpointOrigins }) }
+    const result = await run(['rebind', 'acme', '--all'], answers, { answer: 'no' })
+    expect(result.questions.join()).toContain(
+      'Send them to https://one.example, https://two.example from now on?',
+    )
+  })
+
   it('does nothing where nobody can be asked', async () => {
     const requests: boolean[] = []
     const result = await run(['rebind', 'acme', '--account', ''], {

@@ -29,10 +29,13 @@ export interface RebindRequest {
 }
 
 export interface RebindResult {
-  /** Where the provider's tokens are sent now; empty if it depends on the connection's variables. */
+  /** Where the rebound ones are refreshed now; empty if not all at the same place. */
   readonly tokenOrigin: string
   readonly previousOrigins: readonly string[]
-  /** Where else the rebound ones are sent now: origins of endpoints for revocation and verification. */
+  /**
+   * Where else the rebound ones are sent now: origins of endpoints for revocation and verification, and before them those
+   * of the token endpoint, if they are several.
+   */
   readonly endpointOrigins: readonly string[]
   readonly rebound: number
   readonly unchanged: number
@@ -79,6 +82,7 @@ export async function rebindConnections(ports: Ports, request: RebindRequest): P
   }
   const outcomes = new Map<Outcome, number>()
   const origins = new Set<string>()
+  const destinations = new Set<string>()
   const elsewhere = new Set<string>()
   const skippedAccounts: string[] = []
   for await (const row of rowsOf(ports, request)) {
@@ -91,14 +95,17 @@ export async function rebindConnections(ports: Ports, request: RebindRequest): P
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     if (outcome === 'rebound') {
       addUpTo(origins, [row.tokenOrigin])
+      addUpTo(destinations, [origin])
       addUpTo(elsewhere, endpointOrigins)
     }
     if (outcome === 'skipped' && skippedAccounts.length < SKIPPED_NAMES_MAX) skippedAccounts.push(row.account)
   }
+  const [destination = tokenOriginOf(handle, found.value, NOTHING_KNOWN), ...others] = destinations
+  const isOne = others.length === 0
   return {
-    tokenOrigin: tokenOriginOf(handle, found.value, NOTHING_KNOWN),
+    tokenOrigin: isOne ? destination : '',
     previousOrigins: [...origins],
-    endpointOrigins: [...elsewhere],
+    endpointOrigins: isOne ? [...elsewhere] : [...new Set([...destinations, ...elsewhere])],
     rebound: outcomes.get('rebound') ?? 0,
     unchanged: outcomes.get('unchanged') ?? 0,
     skipped: outcomes.get('skipped') ?? 0,
