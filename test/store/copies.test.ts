@@ -200,6 +200,19 @@ describe('restoreDatabase()', () => {
     expect((await again.keys.list()).map(key => key.kid)).not.toContain(kid)
   })
 
+  it('of an older release gets what its tables lack: its values are counted', async () => {
+    const { dataDir, file, opened } = await backedUp()
+    const expected = await opened.store.countSealedValues()
+    await opened.store.removeConnection('pinterest', 'alice')
+    await opened.close()
+    makeVersion6(file)
+    restore(dataDir, file)
+    const { store } = await open(dataDir, { acceptRestore: { exempt: [] } })
+    expect(await store.countSealedValues()).toEqual(expected)
+    await store.removeConnection('pinterest', 'alice')
+    expect(await store.countSealedValues()).toEqual([])
+  })
+
   it.each<[string, string, (file: string, dataDir: string) => unknown]>([
     ['a file that is no database', 'damaged', file => writeFileSync(file, randomBytes(9_000))],
     ['half a database', 'damaged', file => writeFileSync(file, readFileSync(file).subarray(0, 40_000))],
@@ -313,6 +326,17 @@ describe('openSealedStore() on an older database', () => {
     expect((await open(dataDir)).restored).toBeUndefined()
   })
 })
+
+/** Takes from a backup what version 7 brought. */
+function makeVersion6(file: string): void {
+  const database = new Database(file)
+  const triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%sealed_counts%'"
+  for (const name of database.prepare<[], string>(triggers).pluck().all())
+    database.exec(`DROP TRIGGER ${name}`)
+  database.exec('DROP TABLE sealed_counts')
+  database.pragma('user_version = 6')
+  database.close()
+}
 
 function newKey(dataDir: string): void {
   writeFileSync(join(dataDir, 'root.key'), `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
