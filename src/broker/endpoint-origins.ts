@@ -1,9 +1,6 @@
 import type { Definition } from '../providers/definition.ts'
 import type { ConnectionRow } from '../store/rows.ts'
-import { originOf, type ProviderHandle } from './providers.ts'
-
-/** What the addresses of a grant's endpoints are filled in with. */
-type EndpointValues = Pick<ConnectionRow, 'variables' | 'attributes' | 'providerAccountId'>
+import { type EndpointValues, originOfEndpoint, type ProviderHandle } from './providers.ts'
 
 /** A grant, and where its tokens may be sent. */
 type PinnedGrant = EndpointValues & Pick<ConnectionRow, 'tokenOrigin' | 'endpointOrigins'>
@@ -37,14 +34,4 @@ export function haveEndpointsMoved(
 
 function isKept({ tokenOrigin, endpointOrigins = [] }: PinnedGrant, origin: string): boolean {
   return origin !== '' && (origin === tokenOrigin || endpointOrigins.includes(origin))
-}
-
-/** As the request will be filled in; empty where there is no address. */
-function originOfEndpoint(
-  { provider }: ProviderHandle,
-  url: string | undefined,
-  { variables, attributes, providerAccountId }: EndpointValues,
-): string {
-  const own = { ...attributes, ...variables, provider_account_id: providerAccountId }
-  return originOf(url ?? '', { ...provider.variables, ...own, client_id: provider.clientId ?? '' })
 }

@@ -91,19 +91,27 @@ export function fillVariables(template: string, variables: Readonly<Record<strin
   return template.replace(/\{(\w+)\}/g, (_, name: string) => variables[name] ?? '')
 }
 
-/**
- * Origin of the endpoint that refresh tokens go to, with the connection's variables filled in; what tokens
- * are sealed for.
- */
-export function tokenOriginOf(definition: Definition, variables: Readonly<Record<string, string>>): string {
-  const url = definition.operations.refresh?.url ?? definition.operations.exchange?.url ?? ''
-  return originOf(url, variables)
+/** What the addresses of a grant's endpoints are filled in with. */
+export type EndpointValues = Pick<ConnectionRow, 'variables' | 'attributes' | 'providerAccountId'>
+
+/** Origin of the endpoint that refresh tokens of a grant go to; what its tokens are sealed for. */
+export function tokenOriginOf(
+  handle: ProviderHandle,
+  { operations }: Definition,
+  values: EndpointValues,
+): string {
+  return originOfEndpoint(handle, operations.refresh?.url ?? operations.exchange?.url, values)
 }
 
-/** Origin of an endpoint's template, filled in; empty if that is no address. */
-export function originOf(template: string, variables: Readonly<Record<string, string>>): string {
-  const filled = fillVariables(template, variables)
-  return URL.canParse(filled) ? new URL(filled).origin : ''
+/** Origin of an endpoint, filled in as the request will be; empty where there is no address. */
+export function originOfEndpoint(
+  { provider }: ProviderHandle,
+  url: string | undefined,
+  { variables, attributes, providerAccountId }: EndpointValues,
+): string {
+  const own = { ...attributes, ...variables, provider_account_id: providerAccountId }
+  const all = { ...provider.variables, ...own, client_id: provider.clientId ?? '' }
+  return URL.parse(fillVariables(url ?? '', all))?.origin ?? ''
 }
 
 /**
@@ -114,9 +122,8 @@ export function originOf(template: string, variables: Readonly<Record<string, st
 export function hasMoved(
   handle: ProviderHandle,
   definition: Definition | undefined,
-  row: Pick<ConnectionRow, 'clientFingerprint' | 'tokenOrigin' | 'variables'>,
+  row: EndpointValues & Pick<ConnectionRow, 'clientFingerprint' | 'tokenOrigin'>,
 ): boolean {
-  const variables = { ...handle.provider.variables, ...row.variables }
   if (row.clientFingerprint !== handle.clientFingerprint) return true
-  return definition !== undefined && row.tokenOrigin !== tokenOriginOf(definition, variables)
+  return definition !== undefined && row.tokenOrigin !== tokenOriginOf(handle, definition, row)
 }

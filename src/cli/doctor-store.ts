@@ -19,7 +19,7 @@ const AHEAD_MS_MAX = 60_000
 /** The database, which is only read: whether it is the newest, whether the root key fits, how old the keys are. */
 export async function examineStore(data: DataConfig, now: number): Promise<Finding[]> {
   const path = databasePath(data.dataDir)
-  if (!existsSync(path)) return [ok('there is no database yet; serve makes it')]
+  if (!existsSync(path)) return [examineAbsence(data.dataDir)]
   try {
     const stored = await inspectSqliteStore({ path })
     return [
@@ -42,6 +42,15 @@ export async function examineStore(data: DataConfig, now: number): Promise<Findi
 
 function codeOf(error: Error): string {
   return 'code' in error ? String(error.code) : error.name
+}
+
+function examineAbsence(dataDir: string): Finding {
+  if (!isRolledBack(undefined, readCommitMarkFile(commitMarkPath(dataDir))))
+    return ok('there is no database yet; serve makes it')
+  return problem(
+    'the database that was in use here is gone',
+    'Put it back, or restore a backup; to begin with an empty one, start once with --accept-restore.',
+  )
 }
 
 function examineMark(dataDir: string, { commitMark }: StoreInspection): Finding[] {

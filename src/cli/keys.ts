@@ -42,11 +42,12 @@ export async function keysRotate({ json, wait }: KeysRotateOptions, io: Io): Pro
         : `No new key: after an earlier rotation values are still being sealed by the key ${keyId}.`
       print(io, sentence)
     }
-    const isDone = wait ? await untilResealed(broker, json, io) : undefined
-    if (json) printJson(io, { keyId, rotated, ...(isDone !== undefined && { resealed: isDone }) })
-    else if (isDone) print(io, 'Nothing is sealed by an older key any more.')
+    const left = wait ? await untilResealed(broker, json, io) : undefined
+    if (json) printJson(io, { keyId, rotated, ...(wait && { resealed: left === 0 }) })
+    else if (left === 0) print(io, 'Nothing is sealed by an older key any more.')
+    else if (left !== undefined) note(io, `${left} values do not open; see: token-broker list`)
     else note(io, 'Values of older keys are sealed anew in the background; see: token-broker keys status')
-    return isDone === false ? EXIT.negative : EXIT.ok
+    return wait && left !== 0 ? EXIT.negative : EXIT.ok
   })
 }
 
@@ -68,16 +69,20 @@ function getKeys(broker: BrokerClient): Promise<GetKeysResponse> {
   return broker.call(AdminServiceService.getKeys, {})
 }
 
-/** @returns whether it is done; false = interrupted */
-async function untilResealed(broker: BrokerClient, json: boolean | undefined, io: Io): Promise<boolean> {
+/** @returns how many values stay with older keys, because they do not open; undefined = interrupted */
+async function untilResealed(
+  broker: BrokerClient,
+  json: boolean | undefined,
+  io: Io,
+): Promise<number | undefined> {
   const interrupted = io.untilInterrupted()
   for (;;) {
     const { keys, resealing } = await getKeys(broker)
     const left = keys.filter(isOlder).reduce((sum, { valueCount }) => sum + valueCount, 0)
-    if (!resealing && left === 0) return true
+    if (!resealing) return left
     if (!json) note(io, `${left} values left`)
     await io.sleep(LOOK_MS, interrupted)
-    if (interrupted.aborted) return false
+    if (interrupted.aborted) return undefined
   }
 }
 

@@ -50,9 +50,9 @@ async function isConfirmed(preview: RebindConnectionsResponse, io: Io): Promise<
   note(io, `The tokens of ${reboundCount} connections were sealed for ${originsOf(previousTokenOrigins)}.`)
   const others = endpointOrigins.filter(origin => origin !== tokenOrigin)
   const also = others.length === 0 ? '' : `, and to revoke or verify them to ${originsOf(others)},`
-  const answer = await io.ask(
-    `Send them to ${plain(tokenOrigin) || 'the configured endpoint'}${also} from now on? [y/N] `,
-  )
+  // Where the address is another for each connection, all of them are named.
+  const places = tokenOrigin === '' ? originsOf(endpointOrigins) : `${plain(tokenOrigin)}${also}`
+  const answer = await io.ask(`Send them to ${places} from now on? [y/N] `)
   return /^y(es)?$/i.test(answer.trim())
 }
 

@@ -56,9 +56,9 @@ export interface SealedStore {
 }
 
 /**
- * Opens the store of a data directory in the order that keeps a refused start harmless: the lock, the root
- * key, whether that key fits what is stored, whether the database is the newest, and only then anything that
- * writes to the database or the spool.
+ * Opens the store of a data directory in the order that keeps a refused start harmless: the lock, whether the database
+ * is the newest, the root key, which is made where there is nothing yet, whether that key fits what is stored, and only
+ * then anything that writes to the database or the spool.
  *
  * @throws DataLockedError, StoreSetupError, RootKeyError, StoreError
  */
@@ -81,10 +81,10 @@ async function openLocked({
 }: SealedStoreOptions): Promise<SealedStore> {
   const path = databasePath(dataDir)
   const stored = await inspectSqliteStore({ path })
-  const rootKeys = loadRootKeys(sources, stored)
-  checkRootKey(stored, rootKeys.current)
   const marked = readCommitMarkFile(commitMarkPath(dataDir))
   if (acceptRestore === undefined) refuseRolledBack(dataDir, stored.commitMark)
+  const rootKeys = loadRootKeys(sources, stored)
+  checkRootKey(stored, rootKeys.current)
   const store = await openSqliteStore({ path })
   try {
     const { keyring, admin } = await openKeys({ store, rootKeys, now, random: randomBytes })

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { StoreSetupError } from './setup-error.ts'
 
 /** Only the owner reads and writes. */
-const privateMode = 0o600
+export const privateMode = 0o600
 
 /** What a private file grants to nobody: anything for the group and for others. */
 const foreignAccess = 0o077

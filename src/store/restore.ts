@@ -1,10 +1,10 @@
-import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import { commitMarkPath, isRolledBack, readCommitMarkFile } from './commit-mark-file.ts'
 import { CopyError } from './copy-error.ts'
 import { lockDataDir } from './data-lock.ts'
 import { type CopyFacts, finishCopy, removeCopy, syncFile } from './database-copy.ts'
 import { loadRootKeys, type RootKeySources } from './open-store.ts'
-import { createPrivateFile } from './private-file.ts'
+import { createPrivateFile, privateMode } from './private-file.ts'
 import { checkRootKey } from './sealed-keyring.ts'
 import { databasePath } from './sqlite.ts'
 import { openDatabase } from './sqlite-database.ts'
@@ -72,6 +72,8 @@ function copyPrivately(from: string, to: string): void {
   createPrivateFile(to)
   try {
     copyFileSync(from, to)
+    // The copy comes with the mode of what was copied, which may be open to others, or not to be written.
+    chmodSync(to, privateMode)
   } catch (cause) {
     throw new CopyError('not_writable', `${from} cannot be copied to ${to}; check both and the disk`, {
       cause,

@@ -7,7 +7,7 @@ import type { Store } from './store.ts'
 
 /** Where a store stands in its own history. */
 export interface CommitMark {
-  /** Random; copies of one store share it. */
+  /** Random; copies of one store share it, until one that is older than another was accepted. */
   readonly storeId: string
   /** Counts the commits that a copy would take back. */
   readonly sequence: number
@@ -30,6 +30,7 @@ export function createRestores(database: Database, { read, write }: Transactions
 
   function begin({ now, exempt, everyMs, entryOf }: RestoreCheck): number {
     statements.forget.run()
+    statements.part.run()
     const { changes } = statements.note.run(JSON.stringify(exempt))
     statements.suspect.run({ now, everyMs })
     statements.accept.run(now)
@@ -71,6 +72,8 @@ export function readCommitMark(database: Database): CommitMark | undefined {
 function prepareStatements(database: Database) {
   return {
     forget: database.prepare('DELETE FROM restored_connections'),
+    // What it took the place of may count further, and is not the newest any more.
+    part: database.prepare('UPDATE commit_mark SET store_id = lower(hex(randomblob(16)))'),
     note: database.prepare<[string]>(
       `INSERT INTO restored_connections (connection_id, provider, account, grant_epoch)
        SELECT id, provider, account, grant_epoch FROM connections

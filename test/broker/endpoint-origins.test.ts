@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { resolveDefinition } from '../../src/providers/resolve.ts'
 import { settle } from './fake-clock.ts'
 import { createMachine } from './machine.ts'
-import { acted } from './scripted-server.ts'
+import { acted, type Turn } from './scripted-server.ts'
 
 const AS = 'https://as.example'
 const endpoints = {
@@ -146,6 +146,33 @@ describe('a revocation', () => {
     const sent = machine.server.http.sent.length
     expect(await second.disconnect()).toMatchObject({ revocation: 'UNSUPPORTED' })
     expect(machine.server.http.sent).toHaveLength(sent)
+  })
+})
+
+/** The server's own answer, and beside it where its tokens are to be refreshed. */
+const naming =
+  (region: string): Turn =>
+  act => {
+    const { status, body } = act()
+    return { status, body: { ...(body as object), region } }
+  }
+
+describe('a refresh token', () => {
+  it('goes to the host that an attribute named when the grant was made, and to none that one names later', async () => {
+    const { server, clock, run } = createMachine({
+      definition: {
+        operations: { refresh: { url: 'https://{region}.example/token' } },
+        answer: { attributes: { region: '/region' } },
+      },
+    })
+    server.script.push(naming('eu'), naming('evil'))
+    const { connect, token, status, store } = await run()
+    await connect()
+    expect((await store.findConnection('acme', ''))?.tokenOrigin).toBe('https://eu.example')
+    await clock.advance(3 * 3_600_000)
+    expect(await token()).toBe('PROVIDER_MISCONFIGURED')
+    expect((await status()).state).toBe('PROVIDER_MISCONFIGURED')
+    expect(server.http.sent.map(({ url }) => url)).toEqual([`${AS}/token`, 'https://eu.example/token'])
   })
 })
 

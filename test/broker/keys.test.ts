@@ -121,14 +121,20 @@ describe('rotate()', () => {
     ])
   })
 
-  it('keeps a key whose values do not open, and says so', async () => {
-    const world = await filledWorld()
-    const { keys, store, clock } = world
+  /** Changes one bit of a value of the primary key. */
+  async function spoilOne(world: Awaited<ReturnType<typeof filledWorld>>) {
+    const { store } = world
     const [value] = await store.listSealedValues({ kid: await primaryOf(world), limit: 1 })
     if (value === undefined) throw new Error('missing')
     const changed = Buffer.from(value.sealed)
     changed.writeUInt8(changed.readUInt8(90) ^ 1, 90)
     await store.replaceSealedValues([{ ...value, resealed: changed }])
+  }
+
+  it('keeps a key whose values do not open, and says so', async () => {
+    const world = await filledWorld()
+    const { keys, clock } = world
+    await spoilOne(world)
     keys.start()
     await keys.rotate(caller)
     await clock.advance(MINUTE)
@@ -138,6 +144,26 @@ describe('rotate()', () => {
       ['PRIMARY', 119],
     ])
     expect(world.lines.join('\n')).toContain('"unreadable":1')
+  })
+
+  it('ends although some values do not open, which hold up no later rotation', async () => {
+    const world = await filledWorld()
+    const { keys, clock } = world
+    await spoilOne(world)
+    keys.start()
+    await keys.rotate(caller)
+    expect((await keys.list()).resealing).toBe(true)
+    await clock.advance(MINUTE)
+    expect((await keys.list()).resealing).toBe(false)
+    expect((await keys.rotate(caller)).rotated).toBe(true)
+    expect(await keys.rotate(caller)).toMatchObject({ rotated: false })
+    await clock.advance(MINUTE)
+    await keys.stop()
+    expect(await statesOf(world)).toEqual([
+      ['RETIRED', 0],
+      ['ACTIVE', 1],
+      ['PRIMARY', 119],
+    ])
   })
 
   it('waits for what is in the spool', async () => {

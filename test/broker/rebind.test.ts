@@ -73,6 +73,33 @@ describe('rebindConnections()', () => {
     expect(await token({ account: 'bob' })).toBe('at-2')
   })
 
+  it('names every place where tokens would go, if they do not all go to the same', async () => {
+    const variables = { shop: { matches: '[a-z]+' } }
+    const definition = resolveDefinition(
+      {
+        authorize_url: 'https://new.example/authorize',
+        token_url: 'https://{shop}.example/token',
+        revoke_url: 'https://new.example/revoke',
+        variables,
+      },
+      'acme',
+    )
+    const { rebind, store } = await movedTo({ definition, variables: { shop: 'one' } })
+    expect(await rebind({ account: 'bob', dryRun: true })).toMatchObject({
+      tokenOrigin: 'https://one.example',
+    })
+    const find = store.listConnections
+    store.listConnections = async query => {
+      const rows = await find(query)
+      return rows.map(row => (row.account === 'bob' ? { ...row, variables: { shop: 'two' } } : row))
+    }
+    expect(await rebind({ dryRun: true })).toMatchObject({
+      tokenOrigin: '',
+      endpointOrigins: ['https://one.example', 'https://two.example', 'https://new.example'],
+      rebound: 2,
+    })
+  })
+
   it('as a dry run says the same and changes nothing', async () => {
     const { rebind, store } = await movedTo({ definition: elsewhere })
     const before = await store.listConnections({ limit: 10 })

@@ -129,6 +129,18 @@ describe('doctor, of the store,', () => {
     ])
   })
 
+  it('finds that the database is gone', async () => {
+    const { dataDir, file } = await home()
+    writeFileSync(join(dataDir, 'commit.mark'), `${'a'.repeat(32)} ${'9'.padStart(16, '0')}\n`)
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(dataDir, `broker.db${suffix}`), { force: true })
+    expect((await examine({ file })).said('problem', 'store')).toMatchObject([
+      {
+        what: 'the database that was in use here is gone',
+        advice: expect.stringMatching('--accept-restore'),
+      },
+    ])
+  })
+
   it('finds a database that is none', async () => {
     const { dataDir, file } = await home()
     writeFileSync(join(dataDir, 'broker.db'), 'nothing of the kind'.repeat(1_000))

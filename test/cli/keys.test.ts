@@ -61,12 +61,27 @@ describe('keys rotate', () => {
     const looks = [7, 3, 0]
     const { exitCode, stdout } = await run(['keys', 'rotate', '--wait'], {
       rotateKeys: () => ({ keyId: 'bb', rotated: true }),
-      getKeys: () => keysOf({ keys: [key('aa', KeyState.ACTIVE, looks.shift() ?? 0)] }),
+      getKeys: () => {
+        const left = looks.shift() ?? 0
+        return keysOf({ keys: [key('aa', KeyState.ACTIVE, left)], resealing: left > 0 })
+      },
     })
     expect(exitCode).toBe(0)
     expect(stdout).toContain('The key bb seals from now on.')
     expect(stdout).toContain('Nothing is sealed by an older key any more.')
     expect(looks).toEqual([])
+  })
+
+  it.each([
+    [[], 'The key bb seals from now on.\n'],
+    [['--json'], expect.stringContaining('"resealed": false')],
+  ])('waits no longer than there is something to wait for %j', async (options, said) => {
+    const { exitCode, stdout, stderr } = await run(['keys', 'rotate', '--wait', ...options], {
+      rotateKeys: () => ({ keyId: 'bb', rotated: true }),
+      getKeys: () => keysOf({ keys: [key('aa', KeyState.ACTIVE, 2)] }),
+    })
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: said })
+    expect(stderr).toContain(options.length > 0 ? '' : '2 values do not open')
   })
 
   it('says that an earlier rotation goes on', async () => {
@@ -146,6 +161,15 @@ describe('rebind', () => {
       { answer: 'no' },
     )
     expect(result.questions.join()).toContain('revoke or verify them to https://revoke.example, from now on?')
+  })
+
+  it('names every place where tokens may go, if they do not all go to the same', async () => {
+    const endpointOrigins = ['https://one.example', 'https://two.example']
+    const answers = { rebindConnections: () => ({ ...moved, tokenOrigin: '', endpointOrigins }) }
+    const result = await run(['rebind', 'acme', '--all'], answers, { answer: 'no' })
+    expect(result.questions.join()).toContain(
+      'Send them to https://one.example, https://two.example from now on?',
+    )
   })
 
   it('does nothing where nobody can be asked', async () => {

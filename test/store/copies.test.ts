@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -153,6 +154,17 @@ describe('restoreDatabase()', () => {
     })
   })
 
+  it.each([0o444, 0o644])(
+    'is for nobody else, and can be written, though the backup has mode %o',
+    async mode => {
+      const { dataDir, file, opened } = await backedUp()
+      await opened.close()
+      chmodSync(file, mode)
+      restore(dataDir, file)
+      expect(statSync(databasePath(dataDir)).mode & 0o777).toBe(0o600)
+    },
+  )
+
   it('of the newest state needs no leave', async () => {
     const { dataDir, file, opened } = await backedUp()
     await opened.close()
@@ -186,6 +198,19 @@ describe('restoreDatabase()', () => {
     const again = await open(dataDir, { acceptRestore: { exempt: [] } })
     expect(again.keyring.open(sealed, context).expose()).toBe('old')
     expect((await again.keys.list()).map(key => key.kid)).not.toContain(kid)
+  })
+
+  it('of an older release gets what its tables lack: its values are counted', async () => {
+    const { dataDir, file, opened } = await backedUp()
+    const expected = await opened.store.countSealedValues()
+    await opened.store.removeConnection('pinterest', 'alice')
+    await opened.close()
+    makeVersion6(file)
+    restore(dataDir, file)
+    const { store } = await open(dataDir, { acceptRestore: { exempt: [] } })
+    expect(await store.countSealedValues()).toEqual(expected)
+    await store.removeConnection('pinterest', 'alice')
+    expect(await store.countSealedValues()).toEqual([])
   })
 
   it.each<[string, string, (file: string, dataDir: string) => unknown]>([
@@ -255,12 +280,21 @@ describe('openSealedStore() on an older database', () => {
     expect((await open(dataDir, { acceptRestore: { exempt: [] } })).restored).toBeUndefined()
   })
 
+  it('refuses what an accepted copy has replaced: that one may have replaced its refresh tokens', async () => {
+    const { dataDir, newest } = await rolledBack()
+    await (await open(dataDir, { acceptRestore: { exempt: [] } })).close()
+    copyFileSync(newest, databasePath(dataDir))
+    await expect(open(dataDir)).rejects.toMatchObject({ reason: 'rolled_back' })
+    expect((await open(dataDir, { acceptRestore: { exempt: [] } })).restored).toBe(2)
+  })
+
   it('refuses a directory whose database is gone', async () => {
     const { dataDir, opened } = await backedUp()
     await opened.close()
-    rmSync(databasePath(dataDir))
+    for (const path of [databasePath(dataDir), keyOf(dataDir).path]) rmSync(path)
     await expect(open(dataDir)).rejects.toMatchObject({ reason: 'rolled_back' })
-    expect(existsSync(databasePath(dataDir))).toBe(false)
+    // No new root key either: it would hide that the one which is needed is lost.
+    for (const path of [databasePath(dataDir), keyOf(dataDir).path]) expect(existsSync(path)).toBe(false)
   })
 
   it('refuses another store', async () => {
@@ -292,6 +326,17 @@ describe('openSealedStore() on an older database', () => {
     expect((await open(dataDir)).restored).toBeUndefined()
   })
 })
+
+/** Takes from a backup what version 7 brought. */
+function makeVersion6(file: string): void {
+  const database = new Database(file)
+  const triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%sealed_counts%'"
+  for (const name of database.prepare<[], string>(triggers).pluck().all())
+    database.exec(`DROP TRIGGER ${name}`)
+  database.exec('DROP TABLE sealed_counts')
+  database.pragma('user_version = 6')
+  database.close()
+}
 
 function newKey(dataDir: string): void {
   writeFileSync(join(dataDir, 'root.key'), `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })

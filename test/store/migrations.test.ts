@@ -35,6 +35,26 @@ describe('migrate()', () => {
     expect(loose.all('sqlite_%')).toEqual([])
   })
 
+  it('lets triggers count the values of every sealed column', () => {
+    const database = new Database(':memory:')
+    migrate(database)
+    const columns = database.prepare<[string], string>(
+      "SELECT name FROM pragma_table_info(?) WHERE name LIKE 'sealed%' AND type = 'BLOB'",
+    )
+    const sealed = tables.flatMap(table =>
+      columns
+        .pluck()
+        .all(table)
+        .map(column => `${table}_${column}`),
+    )
+    expect(sealed).toHaveLength(7)
+    const triggers = database.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+    const expected = sealed.flatMap(place =>
+      ['inserted', 'updated', 'deleted'].map(what => `${place}_${what}`),
+    )
+    expect(triggers.pluck().all()).toEqual(expect.arrayContaining(expected))
+  })
+
   it('changes nothing the second time', () => {
     const database = new Database(':memory:')
     migrate(database)

@@ -83,7 +83,7 @@ async function abandon(
 ): Promise<void> {
   const { provider, account, variables } = consent
   const { providerAccountId, attributes } = answer
-  const tokenOrigin = tokenOriginOf(definition, { ...handle.provider.variables, ...variables })
+  const tokenOrigin = tokenOriginOf(handle, definition, { ...answer, variables })
   const { clientFingerprint } = handle
   const place = { id: consent.id, grantEpoch: 0, provider, account, tokenOrigin, clientFingerprint }
   const endpointOrigins = endpointOriginsOf(handle, definition, { ...answer, variables })

@@ -40,7 +40,7 @@ export function newGrant(
   const place = {
     id: existing?.row.id ?? ports.random.token(16),
     grantEpoch: (existing?.row.grantEpoch ?? 0) + 1,
-    tokenOrigin: tokenOriginOf(definition, { ...handle.provider.variables, ...variables }),
+    tokenOrigin: tokenOriginOf(handle, definition, { ...answer, variables }),
   }
   const { of: lifetime, kind } = definition.refresh.refresh_lifetime ?? {}
   const assumedEnd = lifetime === undefined ? undefined : answer.sentAt + lifetime

@@ -19,6 +19,8 @@ export interface KeyCare {
   /** Looks at once. */
   hasten(): void
   isResealing(): boolean
+  /** How many values of a key did not open when they were last to be sealed anew. */
+  unreadableOf(kid: string): number
   /** Stops after the batch under way; the rest is done after the next start. */
   stop(): Promise<void>
 }
@@ -32,6 +34,7 @@ export function createKeyCare(ports: KeyPorts): KeyCare {
   let look: Promise<void> = Promise.resolve()
   let cancel = () => {}
   let isLooking = false
+  const unreadables = new Map<string, number>()
 
   /** @returns whether every value is under the primary key */
   async function bringHome(): Promise<boolean> {
@@ -44,10 +47,15 @@ export function createKeyCare(ports: KeyPorts): KeyCare {
     let unreadable = 0
     for (const { kid } of keys) {
       const values = counts.get(kid) ?? 0
-      if (values === 0) continue
+      if (values === 0) {
+        unreadables.delete(kid)
+        continue
+      }
       log.info('Values of an older key are sealed anew', { keyId: kid, values })
       resealing = true
-      unreadable += await resealValues(ports, kid, () => stopped)
+      const left = await resealValues(ports, kid, () => stopped)
+      unreadables.set(kid, left)
+      unreadable += left
     }
     resealing = false
     if (unreadable > 0) {
@@ -106,6 +114,7 @@ export function createKeyCare(ports: KeyPorts): KeyCare {
 
   return {
     isResealing: () => resealing,
+    unreadableOf: kid => unreadables.get(kid) ?? 0,
     start() {
       if (!stopped) return
       stopped = false

@@ -31,6 +31,7 @@ export interface KeyList {
   readonly rootFingerprint: string
   /** How many values name a key that is not there. */
   readonly unknownKeyValues: number
+  /** Whether values of older keys are being sealed anew, or wait for it; those that do not open never will be. */
   readonly resealing: boolean
 }
 
@@ -87,7 +88,7 @@ export function createKeys(ports: KeyPorts): Keys {
       keys,
       rootFingerprint: admin.rootFingerprint(),
       unknownKeyValues: unknown.reduce((sum, { count }) => sum + count, 0),
-      resealing: care.isResealing() || keys.some(isWaiting),
+      resealing: care.isResealing() || keys.some(key => isWaiting(key, care.unreadableOf(key.kid))),
     }
   }
 
@@ -123,9 +124,9 @@ export function createKeys(ports: KeyPorts): Keys {
   }
 }
 
-/** A key whose values are to be sealed anew; that of fingerprints seals none. */
-function isWaiting({ state, purpose, values }: KeySummary): boolean {
-  return purpose === 'SEAL' && state !== 'PRIMARY' && values > 0
+/** A key whose values are to be sealed anew, as far as they open; that of fingerprints seals none. */
+function isWaiting({ state, purpose, values }: KeySummary, unreadable: number): boolean {
+  return purpose === 'SEAL' && state !== 'PRIMARY' && values > unreadable
 }
 
 function sayWhatToConfigure(cause: unknown): never {

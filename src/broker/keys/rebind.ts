@@ -29,10 +29,13 @@ export interface RebindRequest {
 }
 
 export interface RebindResult {
-  /** Where the provider's tokens are sent now; empty if it depends on the connection's variables. */
+  /** Where the rebound ones are refreshed now; empty if not all at the same place. */
   readonly tokenOrigin: string
   readonly previousOrigins: readonly string[]
-  /** Where else the rebound ones are sent now: origins of endpoints for revocation and verification. */
+  /**
+   * Where else the rebound ones are sent now: origins of endpoints for revocation and verification, and before them those
+   * of the token endpoint, if they are several.
+   */
   readonly endpointOrigins: readonly string[]
   readonly rebound: number
   readonly unchanged: number
@@ -52,6 +55,9 @@ interface Ports {
   readonly clock: Clock
   readonly log: Log
 }
+
+/** Where tokens go whatever the connection. */
+const NOTHING_KNOWN = { variables: {}, attributes: {}, providerAccountId: '' }
 
 /** How one connection was dealt with. */
 type Outcome = 'rebound' | 'unchanged' | 'skipped'
@@ -76,11 +82,12 @@ export async function rebindConnections(ports: Ports, request: RebindRequest): P
   }
   const outcomes = new Map<Outcome, number>()
   const origins = new Set<string>()
+  const destinations = new Set<string>()
   const elsewhere = new Set<string>()
   const skippedAccounts: string[] = []
   for await (const row of rowsOf(ports, request)) {
     const isMoved = hasMoved(handle, found.value, row) || haveEndpointsMoved(handle, found.value, row)
-    const origin = tokenOriginOf(found.value, { ...handle.provider.variables, ...row.variables })
+    const origin = tokenOriginOf(handle, found.value, row)
     const endpointOrigins = endpointOriginsOf(handle, found.value, row)
     const outcome = isMoved
       ? await rebind(ports, handle, { row, origin, endpointOrigins, request })
@@ -88,14 +95,17 @@ export async function rebindConnections(ports: Ports, request: RebindRequest): P
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     if (outcome === 'rebound') {
       addUpTo(origins, [row.tokenOrigin])
+      addUpTo(destinations, [origin])
       addUpTo(elsewhere, endpointOrigins)
     }
     if (outcome === 'skipped' && skippedAccounts.length < SKIPPED_NAMES_MAX) skippedAccounts.push(row.account)
   }
+  const [destination = tokenOriginOf(handle, found.value, NOTHING_KNOWN), ...others] = destinations
+  const isOne = others.length === 0
   return {
-    tokenOrigin: tokenOriginOf(found.value, handle.provider.variables),
+    tokenOrigin: isOne ? destination : '',
     previousOrigins: [...origins],
-    endpointOrigins: [...elsewhere],
+    endpointOrigins: isOne ? [...elsewhere] : [...new Set([...destinations, ...elsewhere])],
     rebound: outcomes.get('rebound') ?? 0,
     unchanged: outcomes.get('unchanged') ?? 0,
     skipped: outcomes.get('skipped') ?? 0,

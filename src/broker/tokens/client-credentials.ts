@@ -91,7 +91,7 @@ async function obtain(ports: Ports, handle: ProviderHandle): Promise<Connection>
   const place = {
     id: random.token(16),
     grantEpoch: 1,
-    tokenOrigin: tokenOriginOf(found.value, provider.variables),
+    tokenOrigin: tokenOriginOf(handle, found.value, { ...answer, variables: provider.variables }),
   }
   const now = clock.now()
   const grant: NewGrant = {

@@ -650,8 +650,8 @@ export interface RebindConnectionsRequest {
 /** The response of `RebindConnections`. */
 export interface RebindConnectionsResponse {
   /**
-   * Output only. Where the provider's tokens are sent now: the origin of its token endpoint. Empty if it depends on
-   * the connection's variables.
+   * Output only. Where tokens that were rebound, or would be, are refreshed now: the origin of the token endpoint.
+   * Empty if it is not the same for all of them.
    */
   tokenOrigin: string;
   /** Output only. The origins for which tokens were sealed that were rebound, or would be; at most 10. */
@@ -666,7 +666,8 @@ export interface RebindConnectionsResponse {
   skippedAccounts: string[];
   /**
    * Output only. Where else tokens that were rebound, or would be, are sent now: the origins of the endpoints for
-   * revocation and verification; at most 10.
+   * revocation and verification, at most 10; where `token_origin` is empty, before them those of the token endpoint, at
+   * most 10.
    */
   endpointOrigins: string[];
 }
