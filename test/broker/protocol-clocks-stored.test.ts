@@ -92,6 +92,24 @@ describe('an imported token', () => {
     expect(await third.token()).toBe('PROVIDER_UNAVAILABLE')
   })
 
+  it('counts as expired where the clock was set back again while the store was told, and the process died', async () => {
+    const { clock, crash, run, server, store } = await createImported()
+    server.always = unavailable
+    const { bringForward } = store
+    let told = 0
+    Object.assign(store, {
+      bringForward: async (shift: Parameters<typeof bringForward>[0]) => {
+        await bringForward(shift)
+        if (told++ === 0) clock.jump(-8 * HOUR)
+      },
+    })
+    clock.jump(-5 * HOUR)
+    while (told === 0) await clock.advance(100)
+    crash()
+    const restarted = await run()
+    expect(await restarted.token()).toBe('PROVIDER_UNAVAILABLE')
+  })
+
   it('that is imported after that is served, though the clock is still behind', async () => {
     const machine = createMachine()
     const { clock, server } = machine

@@ -125,7 +125,9 @@ export function createWallClock(store: Store, clock: Clock, log: Log): WallClock
       setBackMs = Math.max(0, Math.round(setBackMs) - shift.byMs)
       irreplaceableByMs = Math.max(0, Math.round(irreplaceableByMs) - shift.irreplaceableByMs)
       isAgeUnknown = false
-      await store.setClockMark(clock.now())
+      // By what it was set back while the store was told, the next run would have to know if this one dies now.
+      observe()
+      await store.setClockMark(clock.now() + setBackMs)
     },
   }
 }
