@@ -1,6 +1,6 @@
 import type { Secret } from '../secret.ts'
 import { type Keyring, type SealContext, UnreadableError } from '../store/keyring.ts'
-import type { ConnectionRow } from '../store/rows.ts'
+import type { ConnectionRow, Damageable } from '../store/rows.ts'
 import { kidOf } from '../store/sealed-values.ts'
 import type { ConnectionName } from './broker.ts'
 import type { Clock } from './ports.ts'
@@ -50,6 +50,7 @@ export function openConnection(
   sentMonotonic = sentAtBy(clock, row.obtainedAt),
 ): Connection {
   try {
+    requireUndamaged(row)
     const accessToken = keyring.open(row.sealedAccessToken, sealContext(row, 'access_token'))
     const refreshToken =
       row.sealedRefreshToken && keyring.open(row.sealedRefreshToken, sealContext(row, 'refresh_token'))
@@ -68,11 +69,22 @@ export function openConnection(
 /** The refresh token of a late answer that is kept beside the stored one; `undefined` if none is, or it does not open. */
 export function openSibling(row: ConnectionRow, keyring: Keyring): Secret | undefined {
   try {
+    requireUndamaged(row)
     return row.sealedSibling && keyring.open(row.sealedSibling, sealContext(row, 'sibling'))
   } catch (error) {
     if (error instanceof UnreadableError) return undefined
     throw error
   }
+}
+
+/**
+ * Refuses a row of which not all can be read: where its tokens go, and with what, would be a guess.
+ *
+ * @throws UnreadableError `damaged`
+ */
+export function requireUndamaged({ damaged }: Damageable): void {
+  if (damaged === undefined) return
+  throw new UnreadableError('damaged', `what stands in ${damaged.join(', ')} is not what was written`)
 }
 
 /** A moment of the wall clock on the monotonic one; what is yet to come is now. */

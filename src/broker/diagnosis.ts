@@ -31,6 +31,8 @@ export function diagnose(input: DiagnosisInput): string {
         ? `not connected; the configuration's static token answers; to connect: ${connect}`
         : `not connected; an admin consents once in a browser: ${connect}`
     case 'UNREADABLE':
+      if (row?.damaged !== undefined)
+        return `what is stored of it is damaged (${row.damaged.join(', ')})${ends(input)}; restore the data directory from a backup, or: ${connect}`
       return `the stored tokens do not open with the keys at hand${ends(input)}; restore data directory and root key together, or: ${connect}`
     case 'PROVIDER_MISCONFIGURED':
       return `${name.provider} refuses our client, or client id or endpoint were changed; check the configuration; the connection is kept${ends(input)}`
@@ -60,7 +62,7 @@ const DEATHS: Readonly<Record<StateReason, string>> = {
 }
 
 function death(row: ConnectionRow | undefined): string {
-  return DEATHS[(row?.stateReason ?? '') as StateReason]
+  return DEATHS[(row?.stateReason ?? '') as StateReason] ?? DEATHS['']
 }
 
 function active(input: DiagnosisInput): string {

@@ -26,10 +26,11 @@ export interface Keyring {
 
 /**
  * A sealed value does not open: its key is not in the keyset (`unknown_key`), the key is not the one that
- * sealed it (`wrong_key`), the value or its place was changed (`tampered`), or it is no sealed value at all.
+ * sealed it (`wrong_key`), the value or its place was changed (`tampered`), it is no sealed value at all (`malformed`), or
+ * what else its row holds is not what was written (`damaged`).
  */
 export class UnreadableError extends Error {
-  readonly reason: 'unknown_key' | 'wrong_key' | 'tampered' | 'malformed'
+  readonly reason: 'unknown_key' | 'wrong_key' | 'tampered' | 'malformed' | 'damaged'
 
   constructor(reason: UnreadableError['reason'], message: string, options?: ErrorOptions) {
     super(message, options)

@@ -4,8 +4,17 @@ import type { AuditEntry } from './record-rows.ts'
 export type StoredState = 'ACTIVE' | 'REAUTH_REQUIRED' | 'CONNECTION_MISCONFIGURED'
 export type Expiry = 'STATED' | 'ASSUMED' | 'NEVER' | 'UNKNOWN'
 
+/** A stored row that can be read, perhaps but for some columns. */
+export interface Damageable {
+  /**
+   * Columns whose stored text is not what was written, so that they read as empty: nothing is sent by such a row, and what
+   * stands there stays until the whole row is replaced or removed. Absent = none.
+   */
+  readonly damaged?: readonly string[]
+}
+
 /** What was granted to a (provider, account). All times in milliseconds since the epoch. */
-export interface ConnectionRow extends GrantFacts {
+export interface ConnectionRow extends GrantFacts, Damageable {
   /** Random; never reused. */
   readonly id: string
   readonly provider: string
@@ -204,7 +213,7 @@ export interface ConnectionFacts {
 }
 
 /** A revocation that the provider has not confirmed yet. */
-export interface RevocationRow {
+export interface RevocationRow extends Damageable {
   readonly id: string
   readonly connectionId: string
   readonly provider: string

@@ -7,7 +7,7 @@ import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
 
-const { columnNames, recordFromRow, rowFromRecord } = codecs.audit
+const { columnNames, recordFromRow, readableRow } = codecs.audit
 
 /** Adds an entry within the transaction that is open; nothing if there is none. */
 export type AddEntry = (entry: AuditEntry | undefined) => void
@@ -51,7 +51,7 @@ export function createAuditRecords(
         return scanAudit(query, rowsOf(statement, boundsOf(query)))
       }),
     listAuditRecordsAfter: (sequence, limit) =>
-      read(() => table.after.all({ sequence, limit: checkLimit(limit) }).map(rowFromRecord)),
+      read(() => table.after.all({ sequence, limit: checkLimit(limit) }).map(auditRow)),
     copiedAuditSequence: () => read(() => table.copied.get() ?? 0),
     noteCopiedAuditSequence: sequence =>
       write(() => {
@@ -100,7 +100,15 @@ function boundsOf({ from = 0, until = Number.MAX_SAFE_INTEGER, after, oldestFirs
   return { from, until, time: after?.time ?? edge, sequence: after?.sequence ?? edge }
 }
 
+/** One record that is damaged is no reason to withhold the others. */
+function auditRow(record: SqlRecord): AuditRow {
+  const { damaged, ...row } = readableRow(record)
+  return damaged === undefined
+    ? row
+    : { ...row, details: { damaged: 'the details of this record cannot be read' } }
+}
+
 /** Begins to read when the first row is asked for, and ends when no further one is. */
 function* rowsOf(statement: Statement<[SqlRecord], SqlRecord>, bounds: SqlRecord): Generator<AuditRow> {
-  for (const record of statement.iterate(bounds)) yield rowFromRecord(record)
+  for (const record of statement.iterate(bounds)) yield auditRow(record)
 }

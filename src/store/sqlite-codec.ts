@@ -1,10 +1,17 @@
+import type { Damageable } from './rows.ts'
 import { StoreError } from './store.ts'
 
-/** How a field stands in its column: as it is, as JSON text, or as 0 and 1. */
-type Encoding = 'plain' | 'json' | 'flag'
+/**
+ * How a field stands in its column: as it is, as one of these texts, as 0 and 1, or as JSON text of a list, of a map, or of
+ * an object that has no empty form. A text that is none of those allowed reads as the first of them, which has to be one
+ * that the next refresh puts right.
+ */
+type Encoding = 'plain' | readonly string[] | 'flag' | 'list' | 'map' | 'object'
 
 /** One encoding for every field of a row; a field that is forgotten does not compile. */
-export type Columns<Row> = { readonly [Field in keyof Required<Row> & string]: Encoding }
+export type Columns<Row> = {
+  readonly [Field in Exclude<keyof Required<Row>, keyof Damageable> & string]: Encoding
+}
 
 export type SqlValue = string | number | Uint8Array | null
 
@@ -17,6 +24,8 @@ export interface Codec<Row> {
   recordFromRow(row: Row): SqlRecord
   /** @throws StoreError `corrupt` if a column is not what was written */
   rowFromRecord(record: SqlRecord): Row
+  /** The same of what can be read: a damaged column is empty, and named. */
+  readableRow(record: SqlRecord): Row & Damageable
 }
 
 /** Makes the codec of a table whose columns are named like the fields. */
@@ -26,6 +35,18 @@ export function createCodec<Row extends object>(columns: Columns<Row>): Codec<Ro
     encoding,
     column: columnName(field),
   }))
+
+  function decodeAll(record: SqlRecord): { readonly row: Row; readonly damaged: readonly string[] } {
+    const damaged: string[] = []
+    const present = fields.filter(({ column }) => record[column] !== null)
+    const values = present.map(({ field, column, encoding }) => {
+      const value = decode(encoding, record[column])
+      if (value === undefined) damaged.push(column)
+      return [field, value ?? empty(encoding)]
+    })
+    return { row: Object.fromEntries(values) as Row, damaged }
+  }
+
   return {
     columnNames: fields.map(({ column }) => column),
     recordFromRow(row) {
@@ -35,10 +56,14 @@ export function createCodec<Row extends object>(columns: Columns<Row>): Codec<Ro
       )
     },
     rowFromRecord(record) {
-      const present = fields.filter(({ column }) => record[column] !== null)
-      return Object.fromEntries(
-        present.map(({ field, column, encoding }) => [field, decode(encoding, record[column], column)]),
-      ) as Row
+      const { row, damaged } = decodeAll(record)
+      if (damaged.length === 0) return row
+      const message = `column ${damaged.join(', ')} of the database is damaged; restore it from a backup`
+      throw new StoreError('corrupt', message)
+    },
+    readableRow(record) {
+      const { row, damaged } = decodeAll(record)
+      return damaged.length === 0 ? row : { ...row, damaged }
     },
   }
 }
@@ -55,18 +80,27 @@ function columnName(field: string): string {
 
 function encode(encoding: Encoding, value: unknown): SqlValue {
   if (value === undefined) return null
-  if (encoding === 'json') return JSON.stringify(value)
   if (encoding === 'flag') return value === true ? 1 : 0
-  return value as SqlValue
+  const isJson = encoding === 'list' || encoding === 'map' || encoding === 'object'
+  return isJson ? JSON.stringify(value) : (value as SqlValue)
 }
 
-function decode(encoding: Encoding, value: SqlValue | undefined, column: string): unknown {
+/** @returns undefined if that is not what was written */
+function decode(encoding: Encoding, value: SqlValue | undefined): unknown {
   if (encoding === 'flag') return value === 1
   if (encoding === 'plain') return value
+  if (typeof encoding !== 'string') return encoding.find(text => text === value) ?? encoding[0]
   try {
-    return JSON.parse(String(value))
+    const parsed: unknown = JSON.parse(String(value))
+    const isMap = typeof parsed === 'object' && !Array.isArray(parsed)
+    return parsed === null || isMap === (encoding === 'list') ? undefined : parsed
   } catch {
-    // Without the cause: its message quotes what it could not parse.
-    throw new StoreError('corrupt', `column ${column} of the database is damaged; restore it from a backup`)
+    // Its message would quote what it could not parse.
+    return undefined
   }
+}
+
+function empty(encoding: Encoding): unknown {
+  if (encoding === 'list') return []
+  return encoding === 'map' ? {} : undefined
 }

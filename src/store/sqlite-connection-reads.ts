@@ -6,7 +6,7 @@ import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
 
-const { rowFromRecord } = codecs.connections
+const { readableRow } = codecs.connections
 
 type ConnectionReads = Pick<
   Store,
@@ -27,16 +27,16 @@ export function createConnectionReads(database: Database, { read }: Transactions
     'SELECT provider, state, count(*) AS count FROM connections GROUP BY provider, state ORDER BY provider, state',
   )
   return {
-    findConnection: (provider, account) => read(() => find.all(provider, account).map(rowFromRecord)[0]),
+    findConnection: (provider, account) => read(() => find.all(provider, account).map(readableRow)[0]),
     listConnections: query => read(() => list(database, query)),
     countConnections: () => read(() => counts.all()),
     listDueConnections: ({ provider, before, limit, outcomeUnknown }) =>
       read(() => {
         const rows = outcomeUnknown ? dueUnknown : due
-        return rows.all(provider, before, checkLimit(limit)).map(rowFromRecord)
+        return rows.all(provider, before, checkLimit(limit)).map(readableRow)
       }),
     listSharedConnections: ({ providerAccountId, clientFingerprint, tokenOrigin }) =>
-      read(() => shared.all(providerAccountId, clientFingerprint, tokenOrigin).map(rowFromRecord)),
+      read(() => shared.all(providerAccountId, clientFingerprint, tokenOrigin).map(readableRow)),
   }
 }
 
@@ -59,7 +59,7 @@ function list(database: Database, { provider, state, after, before, limit }: Con
     database,
     `${index} ${where} ORDER BY provider, account LIMIT @limit`,
   )
-  return page.all({ provider, state, ...positions, limit: checkLimit(limit) }).map(rowFromRecord)
+  return page.all({ provider, state, ...positions, limit: checkLimit(limit) }).map(readableRow)
 }
 
 /** Within the one provider only its accounts are compared: SQLite would begin each page at the first of them. */

@@ -13,7 +13,7 @@ import {
 } from './connection-changes.ts'
 import type { ScheduleShift } from './queries.ts'
 import type { AuditEntry } from './record-rows.ts'
-import type { AttemptAdoption, ConnectionRow, Leaving, NewGrant } from './rows.ts'
+import type { AttemptAdoption, ConnectionRow, Damageable, Leaving, NewGrant } from './rows.ts'
 import type { AddEntry } from './sqlite-audit.ts'
 import { insertSql, type SqlRecord } from './sqlite-codec.ts'
 import type { EndConsent } from './sqlite-consents.ts'
@@ -21,7 +21,7 @@ import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
 
-const { columnNames, recordFromRow, rowFromRecord } = codecs.connections
+const { columnNames, recordFromRow, readableRow } = codecs.connections
 
 type ConnectionWrites = Pick<
   Store,
@@ -59,8 +59,10 @@ export function createConnectionWrites(
     changed: (row: ConnectionRow) => ConnectionRow | undefined,
   ): ConnectionRow | undefined {
     const record = table.findById.get(id)
-    const row = record && changed(rowFromRecord(record))
-    return row && stored(table.update.get(recordFromRow(row)))
+    if (record === undefined) return undefined
+    const before = readableRow(record)
+    const row = changed(before)
+    return row && stored(table.update.get({ ...recordFromRow(row), ...damageOf(record, before) }))
   }
 
   /** Adds the entry of a change that was made. */
@@ -70,15 +72,18 @@ export function createConnectionWrites(
   }
 
   function adoptAttempts(adoption: AttemptAdoption): number {
-    const rows = table.findAttempted.all().map(record => adoptedRow(rowFromRecord(record), adoption))
-    const adopted = rows.filter(row => row !== undefined)
-    for (const row of adopted) table.update.get(recordFromRow(row))
+    const adopted = table.findAttempted.all().flatMap(record => {
+      const before = readableRow(record)
+      const row = adoptedRow(before, adoption)
+      return row === undefined ? [] : [{ ...recordFromRow(row), ...damageOf(record, before) }]
+    })
+    for (const record of adopted) table.update.get(record)
     return adopted.length
   }
 
   function saveGrant(grant: NewGrant): ConnectionRow | undefined {
     const record = table.findByName.get(grant.provider, grant.account)
-    const row = grantedRow(grant, record && rowFromRecord(record))
+    const row = grantedRow(grant, record && readableRow(record))
     if (row === undefined) return undefined
     if (grant.cancelRevocations) table.cancelRevocations.run(recordFromRow(row))
     const statement = record === undefined ? table.insert : table.update
@@ -92,7 +97,7 @@ export function createConnectionWrites(
   ) {
     const record = table.remove.get(provider, account)
     if (record === undefined) return undefined
-    const removed = rowFromRecord(record)
+    const removed = readableRow(record)
     const { revocations = [], entry } = leaving?.(removed) ?? {}
     for (const row of revocations) table.insertRevocation.run(codecs.revocations.recordFromRow(row))
     return recorded(removed, entry)
@@ -210,6 +215,11 @@ function prepareStatements(database: Database) {
   }
 }
 
+/** What damaged columns hold, so that a change of others leaves it for whoever looks into it. */
+function damageOf(record: SqlRecord, { damaged = [] }: Damageable): SqlRecord {
+  return Object.fromEntries(damaged.map(column => [column, record[column] ?? null]))
+}
+
 function stored(record: SqlRecord | undefined): ConnectionRow | undefined {
-  return record && rowFromRecord(record)
+  return record && readableRow(record)
 }

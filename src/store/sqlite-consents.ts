@@ -7,7 +7,7 @@ import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
 
-const { columnNames, recordFromRow, rowFromRecord } = codecs.consents
+const { columnNames, recordFromRow, rowFromRecord, readableRow } = codecs.consents
 
 type Consents = Pick<
   Store,
@@ -51,7 +51,7 @@ export function createConsents(
   const table = prepareStatements(database)
 
   function expire(now: number, entryOf?: (consent: ConsentRow) => AuditEntry): ConsentRow[] {
-    const expired = table.expire.all({ now }).map(rowFromRecord)
+    const expired = table.expire.all({ now }).map(readableRow)
     for (const consent of expired) add(entryOf?.(consent))
     return expired
   }

@@ -6,7 +6,7 @@ import type { Transactions } from './sqlite-transactions.ts'
 import type { Store } from './store.ts'
 import { codecs } from './table-columns.ts'
 
-const { columnNames, recordFromRow, rowFromRecord } = codecs.revocations
+const { columnNames, recordFromRow, readableRow } = codecs.revocations
 
 type Revocations = Pick<
   Store,
@@ -45,7 +45,7 @@ export function createRevocations(
       erase(() => {
         replaceTokens.run({ id, sealedAccessToken, sealedRefreshToken })
       }),
-    listDueRevocations: (before, limit) => read(() => due.all(before, checkLimit(limit)).map(rowFromRecord)),
+    listDueRevocations: (before, limit) => read(() => due.all(before, checkLimit(limit)).map(readableRow)),
     rescheduleRevocation: (id, nextTryAt, tries) =>
       write(() => reschedule.run(nextTryAt, tries, id).changes > 0),
     removeRevocation: (id, entry) =>

@@ -4,7 +4,7 @@ import type { ConnectionRow } from '../../store/rows.ts'
 import type { Store } from '../../store/store.ts'
 import { connectionFacts } from '../audit/state-audit.ts'
 import type { CallerIdentity } from '../broker.ts'
-import { sealContext } from '../connection.ts'
+import { requireUndamaged, sealContext } from '../connection.ts'
 import { type Connections, guard } from '../connections.ts'
 import { endpointOriginsOf, haveEndpointsMoved } from '../endpoint-origins.ts'
 import { BrokerError } from '../errors.ts'
@@ -180,6 +180,7 @@ function sealedFor(keyring: Keyring, row: ConnectionRow, tokenOrigin: string) {
     keyring.seal(keyring.open(sealed, sealContext(row, column)), sealContext({ ...row, tokenOrigin }, column))
   const { sealedRefreshToken, sealedSibling } = row
   try {
+    requireUndamaged(row)
     return {
       sealedAccessToken: moved(row.sealedAccessToken, 'access_token'),
       sealedRefreshToken: sealedRefreshToken && moved(sealedRefreshToken, 'refresh_token'),

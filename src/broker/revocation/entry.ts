@@ -1,5 +1,6 @@
 import { type Keyring, type SealContext, UnreadableError } from '../../store/keyring.ts'
 import type { ConnectionRow, RevocationRow, RevocationTokens } from '../../store/rows.ts'
+import { requireUndamaged } from '../connection.ts'
 import type { RevocableTokens } from './request.ts'
 
 /** A provider that did not confirm within a day keeps tokens that die of themselves; we stop asking. */
@@ -67,6 +68,7 @@ export function sealTokens(
 export function openEntry(keyring: Keyring, entry: RevocationRow): RevocableTokens | undefined {
   const { sealedAccessToken, sealedRefreshToken } = entry
   try {
+    requireUndamaged(entry)
     return {
       accessToken: sealedAccessToken && keyring.open(sealedAccessToken, contextOf(entry, 'access_token')),
       refreshToken: sealedRefreshToken && keyring.open(sealedRefreshToken, contextOf(entry, 'refresh_token')),

@@ -83,7 +83,7 @@ export const ConnectionState = {
   NOT_CONNECTED: 4,
   /** PROVIDER_MISCONFIGURED - Derived. The provider refuses our client, or the configuration no longer matches what the tokens were sealed for. */
   PROVIDER_MISCONFIGURED: 5,
-  /** UNREADABLE - Derived. The stored bytes do not open with the keys at hand. */
+  /** UNREADABLE - Derived. The stored tokens do not open with the keys at hand, or what is stored beside them is damaged. */
   UNREADABLE: 6,
 } as const;
 
