@@ -54,6 +54,25 @@ describe('usage', () => {
     expect(usage.lastUsedOf('a')).toBe(61_000)
   })
 
+  it('is written with what came later where the store did not take it', async () => {
+    let isAway = true
+    const { clock, written, usage } = createStage(async () => {
+      if (isAway) throw new Error('away')
+    })
+    usage.touch(connectionOf('a'))
+    usage.touch(connectionOf('b'))
+    await clock.advance(60_000)
+    isAway = false
+    usage.touch(connectionOf('b'))
+    await clock.advance(60_000)
+    expect(written.at(-1)).toEqual([
+      { id: 'a', lastUsedAt: 1_000 },
+      { id: 'b', lastUsedAt: 61_000 },
+    ])
+    await clock.advance(600_000)
+    expect(written).toHaveLength(2)
+  })
+
   it('is known although the store does not take it', async () => {
     const { clock, usage, warnings } = createStage(() => Promise.reject(new Error('away')))
     usage.touch(connectionOf('a'))

@@ -54,8 +54,17 @@ export function createUsage(store: Store, clock: Clock, log: Log): Usage {
     try {
       await store.touchConnections([...batch].map(([id, lastUsedAt]) => ({ id, lastUsedAt })))
     } catch (error) {
-      log.warn('Could not store when connections were last used', { error })
+      log.warn('Could not store when connections were last used; it is tried again', { error })
+      // What was used since is newer.
+      unwritten = new Map([...batch, ...unwritten])
+      plan()
     }
+  }
+
+  function plan(): void {
+    if (planned) return
+    planned = true
+    clock.schedule(WRITE_INTERVAL_MS, () => void flush())
   }
 
   return {
@@ -63,9 +72,7 @@ export function createUsage(store: Store, clock: Clock, log: Log): Usage {
     lastUsedOf: id => unwritten.get(id) ?? written.get(id),
     touch({ row }) {
       unwritten.set(row.id, clock.now())
-      if (planned) return
-      planned = true
-      clock.schedule(WRITE_INTERVAL_MS, () => void flush())
+      plan()
     },
   }
 }
