@@ -182,14 +182,16 @@ describe('a new consent that a revocation would end', () => {
   })
 
   it('cancels it, also while it waits for its turn', async () => {
-    const { clock, server, connect, disconnect, token } = await createConnected({
+    const { clock, server, depart, comeBack, disconnect, token } = await createConnected({
       definition: { operations: { revoke } },
       provider: { limits: { concurrency: 4, perSecond: 1 } },
     })
+    // Before time passes: the challenge of its code is made on a thread, which no fake clock waits for.
+    const { state } = await depart()
     const disconnected = disconnect()
     await settle()
     expect(await token()).toBe('CONSENT_REQUIRED')
-    const connected = connect()
+    const connected = comeBack({ code: 'code', state })
     await clock.advance(5_000)
     await connected
     expect(await disconnected).toMatchObject({ revocation: 'SKIPPED_SHARED' })
