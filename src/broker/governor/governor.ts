@@ -22,7 +22,10 @@ export interface Governor {
 
 /** What more the governor may know of a request. */
 export interface EnterOptions {
-  /** Whether the connection's last attempt failed; such passes come from the retry budget, and go back to it if they succeed. Default false. */
+  /**
+   * Whether the connection's last attempt failed; such passes come from the retry budget, and go back to it if they
+   * succeed. Default false.
+   */
   readonly retry?: boolean
   /**
    * What is asked. Only a `grant` (the default: tokens) shows whether the provider works and takes our client; the
