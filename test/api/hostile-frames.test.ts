@@ -6,6 +6,7 @@ import { type Metadata, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CALL_MS_DEFAULT, METADATA_BYTES_MAX, RECEIVE_BYTES_MAX, STREAMS_MAX } from '../../src/api/limits.ts'
 import { GetStatusRequest } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { closed } from '../closed.ts'
 import { bearer, call, OPERATOR_TOKEN, type RunningServer, startServer } from './running-server.ts'
 
 const GET_STATUS = '/tokenbroker.v1.TokenBrokerService/GetStatus'
@@ -150,10 +151,8 @@ describe('the server survives', () => {
     ['nothing that it knows', '\x16\x03\x01\x02\x00'.repeat(50)],
   ])('a client that speaks %s', async (_, bytes) => {
     const socket = createConnection(running.port, '127.0.0.1')
-    socket.on('error', () => {})
     socket.write(bytes)
-    socket.resume()
-    await once(socket, 'close')
+    await closed(socket.resume())
     await expectAlive()
   })
 })

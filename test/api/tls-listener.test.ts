@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import { credentials, status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { GetAccessTokenRequest, TokenBrokerServiceClient } from '../../src/gen/tokenbroker/v1/token_broker.ts'
+import { closed } from '../closed.ts'
 import { selfSigned } from '../http/self-signed.ts'
 import { skippedWithout } from '../skipped.ts'
 import { TOKEN } from './fake-broker.ts'
@@ -63,8 +64,7 @@ describe.skipIf(certificate === undefined)(`a TLS listener${missing}`, () => {
   it('closes connections of clients that did not ask for HTTP/2', async () => {
     const { port } = await start({ listener: { tls } })
     const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca })
-    socket.resume()
-    await once(socket, 'close')
+    await closed(socket.resume())
     expect(socket.authorized).toBe(true)
   })
 

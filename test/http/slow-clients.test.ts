@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { HTTP_LIMITS } from '../../src/http/limits.ts'
+import { closed } from '../closed.ts'
 import { connectedStatus, createFakeConsentFlow, LINK, REDIRECT_PATH } from './fake-consent-flow.ts'
 import { ask, startConsentServer, stopServers } from './running-server.ts'
 
@@ -21,10 +22,9 @@ async function slowClient(port: number, bytes: string) {
   socket.setEncoding('utf8').on('data', chunk => {
     received += chunk
   })
-  socket.on('error', () => {})
-  const closed = once(socket, 'close').then(() => ({ received, afterMs: performance.now() - since }))
+  const cut = closed(socket).then(() => ({ received, afterMs: performance.now() - since }))
   if (bytes !== '') socket.write(bytes)
-  return { socket, closed }
+  return { socket, cut }
 }
 
 /** The long default of the other deadline shows which one cuts; Node wants the one for headers not above it. */
@@ -45,8 +45,8 @@ describe('a slow client', () => {
       flow: createFakeConsentFlow(),
       limits: bytes.startsWith('POST') ? quickRequest : quickHeaders,
     })
-    const { closed } = await slowClient(port, bytes)
-    const { received, afterMs } = await closed
+    const { cut } = await slowClient(port, bytes)
+    const { received, afterMs } = await cut
     expect(afterMs).toBeGreaterThan(deadlineMs - 60)
     expect(afterMs).toBeLessThan(HTTP_LIMITS.headersTimeoutMs)
     if (bytes !== '') expect(received).toMatch(/^HTTP\/1\.1 408 .*referrer-policy: no-referrer/s)
@@ -54,9 +54,9 @@ describe('a slow client', () => {
 
   it('that goes on sending is cut as well', async () => {
     const { port } = await startConsentServer({ flow: createFakeConsentFlow(), limits: quickHeaders })
-    const { socket, closed } = await slowClient(port, 'GET / HTTP/1.1\r\nx: ')
+    const { socket, cut } = await slowClient(port, 'GET / HTTP/1.1\r\nx: ')
     const drip = setInterval(() => socket.writable && socket.write('x'), 20)
-    expect((await closed).afterMs).toBeLessThan(HTTP_LIMITS.headersTimeoutMs)
+    expect((await cut).afterMs).toBeLessThan(HTTP_LIMITS.headersTimeoutMs)
     clearInterval(drip)
   })
 })
@@ -76,7 +76,7 @@ describe('keepNewestConnections()', () => {
     await started.promise
     const oldest = await slowClient(port, '')
     const newer = await slowClient(port, '')
-    await oldest.closed
+    await oldest.cut
     expect(newer.socket.closed).toBe(false)
     exchange.resolve()
     expect((await answer).text).toContain('Connected')
@@ -92,7 +92,7 @@ describe('keepNewestConnections()', () => {
     const older = await slowClient(port, `POST /connect/${LINK} HTTP/1.1\r\nhost: x\r\n${form}\r\n\r\n`)
     await once(older.socket, 'data')
     const newer = await slowClient(port, '')
-    expect((await older.closed).received).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\n$/)
+    expect((await older.cut).received).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\n$/)
     expect(newer.socket.closed).toBe(false)
   })
 
@@ -108,7 +108,7 @@ describe('keepNewestConnections()', () => {
     const { port } = await startConsentServer({ flow, limits: { connectionsMax: 1 } })
     const answer = ask(port, `${REDIRECT_PATH}?code=c`)
     await started.promise
-    await (await slowClient(port, '')).closed
+    await (await slowClient(port, '')).cut
     exchange.resolve()
     expect((await answer).status).toBe(200)
   })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { HTTP_LIMITS } from '../../src/http/limits.ts'
+import { closed } from '../closed.ts'
 import { skippedWithout } from '../skipped.ts'
 import { tempFolder } from '../temp-folder.ts'
 import { createFakeConsentFlow, LINK } from './fake-consent-flow.ts'
@@ -59,9 +60,9 @@ describe(`createConsentServer() with a certificate${missing}`, () => {
   it.skipIf(tls === undefined)('cuts a handshake that does not come', async () => {
     const limits = { headersTimeoutMs: 200, checkIntervalMs: 50 }
     const { port } = await startConsentServer({ flow: createFakeConsentFlow(), publicUrl, tls, limits })
-    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    const socket = connect(port, '127.0.0.1')
     const since = performance.now()
-    await once(socket.resume(), 'close')
+    await closed(socket.resume())
     expect(performance.now() - since).toBeLessThan(HTTP_LIMITS.headersTimeoutMs)
   })
 
@@ -80,10 +81,10 @@ describe(`createConsentServer() with a certificate${missing}`, () => {
       const { port } = await startConsentServer({ flow, publicUrl, tls, limits })
       const answer = ask(port, '/pinterest/oauth/callback?code=c', { ca: tls?.cert })
       await started.promise
-      const silent = connect(port, '127.0.0.1').on('error', () => {})
+      const silent = connect(port, '127.0.0.1')
       await once(silent, 'connect')
       const newer = connect(port, '127.0.0.1').on('error', () => {})
-      await once(silent.resume(), 'close')
+      await closed(silent.resume())
       newer.destroy()
       exchange.resolve()
       expect((await answer).status).toBe(400)
